@@ -1,0 +1,1 @@
+//! The agreement a network starts from.

@@ -1,0 +1,1 @@
+//! What a person's device needs: signing, proofs, and records sealed and opened.

@@ -1,0 +1,1 @@
+//! A synchronous host for the Malachite consensus core: input in, effects out.

@@ -1,0 +1,1 @@
+//! Turns a block into shares and shares back into the block.

@@ -1,0 +1,45 @@
+//! The vocabulary of the chain.
+//!
+//! Everything that is signed, hashed, sent or stored is defined here once, with its one canonical encoding;
+//! the crates around it move these values down the flow and never invent bytes of their own:
+//!
+//! ```text
+//! UnverifiedTransaction -> Transaction -> Body + Header -> CommitCertificate -> SealedShare
+//!        (a client)        (checked)        (a block)        (decided)         (what a node keeps)
+//! ```
+//!
+//! - ids and quantities are newtypes ([`Height`], [`Round`], [`Slot`], ...);
+//! - keys and signatures wrap ed25519 and check it by one rule everywhere ([`PublicKey::verify`]);
+//! - a [`Header`] commits to a block; a [`CommitCertificate`] proves that a quorum decided it;
+//! - a [`MerkleRoot`](merkle) commits to shares and to receipts.
+//!
+//! Invariant: no type here holds plaintext of a health record, and none derives JSON.
+#![deny(clippy::arithmetic_side_effects)]
+
+mod block;
+mod certificate;
+mod hash;
+mod ids;
+mod keys;
+mod member;
+pub mod merkle;
+mod share;
+pub mod state;
+mod transaction;
+mod vote;
+
+pub use block::{Body, BodyError, Event, Evidence, Header, Receipt, Sealing, Status};
+pub use certificate::{CertificateError, CommitCertificate, CommitSignature};
+pub use hash::{Hash, HashParseError};
+pub use ids::{BlockId, ChainId, Gas, Height, Round, Sequence, Slot, Timestamp, TransactionId};
+pub use keys::{PublicKey, SecretKey, Signature, SignatureError};
+pub use member::{Member, Validator, ValidatorSet, ValidatorSetError};
+pub use salus_abi as abi;
+pub use salus_abi::codec;
+pub use salus_abi::{ContractId, MemberId, PrincipalId, RecordNumber};
+pub use share::{KEY_SHARE_LENGTH, SealedShare};
+pub use transaction::{
+    Call, SystemCall, TRANSACTION_LENGTH_MAX, Transaction, TransactionError, TransactionPayload,
+    UnverifiedTransaction,
+};
+pub use vote::{Proposal, SignedProposal, SignedVote, Vote, VoteKind};

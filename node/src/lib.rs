@@ -1,0 +1,1 @@
+//! A validator of Salus, and the tool that hospitals, researchers and contract authors use.

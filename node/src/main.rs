@@ -1,0 +1,2 @@
+//! The `salus` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Admits, meters and runs contracts as WebAssembly.
