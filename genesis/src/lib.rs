@@ -1,1 +1,209 @@
-//! The agreement a network starts from.
+//! The agreement a network starts from: its members, its first principals, its parameters, its contracts.
+//!
+//! `genesis.toml` is written once, by all founding hospitals together, and never changes. Its hash is the
+//! chain id, which stands in everything that is signed, so two networks can't mix even by accident.
+//!
+//! ```
+//! # fn main() -> Result<(), salus_genesis::GenesisError> {
+//! let text = include_str!("../networks/example.toml");
+//! let genesis = salus_genesis::Genesis::from_toml(text)?;
+//! assert_eq!(genesis.members().len(), 4);
+//! assert_eq!(genesis.validators().threshold(), 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Invariant: a [`Genesis`] is valid; there is no way to hold one that was not checked.
+mod artifacts;
+mod document;
+mod error;
+
+pub use artifacts::{ACCESS, REGISTRY, builtin_code};
+pub use error::GenesisError;
+
+use salus_types::abi::registry::{Principal, Role};
+use salus_types::codec::{self, Decode, Encode};
+use salus_types::{
+    ChainId, ContractId, Gas, Hash, Member, MemberId, Timestamp, Validator, ValidatorSet, abi::domain::Tag,
+};
+
+/// A checked genesis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genesis {
+    agreement: Agreement,
+    validators: ValidatorSet,
+}
+
+/// What a network agrees on at its start.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Agreement {
+    /// A name for people: 1 to 32 of `a-z`, `0-9` and `-`.
+    pub name: String,
+    /// Time of block 0.
+    pub time: Timestamp,
+    /// What everyone computes with.
+    pub params: Params,
+    /// The founding hospitals, numbered from 0 in this order.
+    pub members: Vec<Member>,
+    /// The first principals, numbered from 0 in this order; at least one admin for every member.
+    pub principals: Vec<Principal>,
+    /// Hashes of the contracts' code, in the order of their numbers from 1: registry, access.
+    pub contracts: Vec<Hash>,
+}
+
+/// Numbers that all validators must agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Params {
+    /// k: shares needed to open a block. More than f, at most n - 2f.
+    pub threshold: u16,
+    /// S: shares dealt of every block; the spare ones are for members that join.
+    pub slots: u16,
+    /// Bytes of a block's encoded body, at most.
+    pub body_bytes_max: u32,
+    /// Gas of one block, at most.
+    pub block_gas_max: Gas,
+    /// Gas limit of one transaction, at most.
+    pub transaction_gas_max: Gas,
+    /// How many heights ahead a transaction may expire, at most.
+    pub expiry_heights_max: u64,
+}
+
+impl Params {
+    /// The usual parameters of a network of `n` members (at least one): k = n - 2f, S the power of two of at least 2n.
+    pub fn usual(n: usize) -> Self {
+        let faulty = n.saturating_sub(1) / 3;
+        let small = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
+        Self {
+            threshold: small(n.saturating_sub(2 * faulty)),
+            slots: small(n.saturating_mul(2).next_power_of_two()).min(Self::SLOTS_MAX),
+            body_bytes_max: 2 << 20,
+            block_gas_max: Gas::new(400_000_000),
+            transaction_gas_max: Gas::new(20_000_000),
+            expiry_heights_max: 100_000,
+        }
+    }
+
+    /// Shares of a dealing, at most: what Reed-Solomon over GF(2^8) and the share index allow.
+    pub const SLOTS_MAX: u16 = 128;
+}
+
+impl Genesis {
+    /// Reads and checks `genesis.toml`.
+    pub fn from_toml(text: &str) -> Result<Self, GenesisError> {
+        Self::new(document::read(text)?)
+    }
+
+    /// Checks an agreement.
+    pub fn new(agreement: Agreement) -> Result<Self, GenesisError> {
+        check_name(&agreement.name)?;
+        let validators = check_members(&agreement.members)?;
+        check_params(&agreement.params, &validators)?;
+        check_principals(&agreement)?;
+        if agreement.contracts.len() < 2 {
+            return Err(GenesisError::MissingContracts);
+        }
+        Ok(Self { agreement, validators })
+    }
+
+    /// The text of `genesis.toml`; reading it back gives the same genesis.
+    pub fn to_toml(&self) -> Result<String, GenesisError> {
+        document::write(&self.agreement)
+    }
+
+    /// The network's id: the hash of the whole agreement.
+    pub fn chain_id(&self) -> ChainId {
+        let nowhere = ChainId::new(Hash::ZERO);
+        ChainId::new(Hash::of(Tag::GENESIS, &nowhere, &codec::encode(&self.agreement)))
+    }
+
+    /// Everything that was agreed.
+    pub fn agreement(&self) -> &Agreement {
+        &self.agreement
+    }
+
+    /// The founding hospitals.
+    pub fn members(&self) -> &[Member] {
+        &self.agreement.members
+    }
+
+    /// The member with a number.
+    pub fn member(&self, id: MemberId) -> Option<&Member> {
+        self.agreement.members.iter().find(|member| member.id == id)
+    }
+
+    /// The validators of the first blocks.
+    pub fn validators(&self) -> &ValidatorSet {
+        &self.validators
+    }
+
+    /// The contracts with their numbers.
+    pub fn contracts(&self) -> impl Iterator<Item = (ContractId, Hash)> + '_ {
+        (1..).map(ContractId::new).zip(self.agreement.contracts.iter().copied())
+    }
+}
+
+fn check_name(name: &str) -> Result<(), GenesisError> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if (1..=32).contains(&name.len()) && name.chars().all(plain) { Ok(()) } else { Err(GenesisError::Name) }
+}
+
+fn check_members(members: &[Member]) -> Result<ValidatorSet, GenesisError> {
+    for (number, member) in members.iter().enumerate() {
+        if usize::from(member.id.get()) != number {
+            return Err(GenesisError::MemberNumber { found: member.id, expected: number });
+        }
+        if member.name.is_empty() || member.name.len() > 64 {
+            return Err(GenesisError::MemberName(member.id));
+        }
+        let network_key_taken = |other: &Member| other.network_key == member.network_key && other.id != member.id;
+        if members.iter().any(network_key_taken) || member.network_key == member.consensus_key {
+            return Err(GenesisError::SharedKey(member.id));
+        }
+    }
+    let validator = |member: &Member| Validator { member: member.id, key: member.consensus_key, slot: member.slot };
+    Ok(ValidatorSet::new(members.iter().map(validator).collect())?)
+}
+
+fn check_params(params: &Params, validators: &ValidatorSet) -> Result<(), GenesisError> {
+    let (threshold, slots) = (usize::from(params.threshold), usize::from(params.slots));
+    if threshold <= validators.faulty_max() || threshold > validators.threshold() {
+        return Err(GenesisError::Threshold {
+            threshold,
+            least: validators.faulty_max() + 1,
+            most: validators.threshold(),
+        });
+    }
+    if slots < validators.count() || params.slots > Params::SLOTS_MAX {
+        return Err(GenesisError::Slots { slots, members: validators.count() });
+    }
+    if let Some(outside) = validators.iter().find(|validator| validator.slot.get() >= params.slots) {
+        return Err(GenesisError::SlotOutside(outside.member));
+    }
+    let body_bytes = 4 << 10..=8 << 20;
+    if !body_bytes.contains(&params.body_bytes_max) || params.transaction_gas_max > params.block_gas_max {
+        return Err(GenesisError::Limits);
+    }
+    Ok(())
+}
+
+fn check_principals(agreement: &Agreement) -> Result<(), GenesisError> {
+    for member in &agreement.members {
+        let admin = |one: &&Principal| one.role == Role::Admin && one.organisation == member.id;
+        if agreement.principals.iter().find(admin).is_none() {
+            return Err(GenesisError::NoAdmin(member.id));
+        }
+    }
+    for (index, principal) in agreement.principals.iter().enumerate() {
+        let same_key = |other: &Principal| other.signing_key == principal.signing_key;
+        if agreement.principals.iter().take(index).any(same_key) {
+            return Err(GenesisError::PrincipalKey(index));
+        }
+        if usize::from(principal.organisation.get()) >= agreement.members.len() {
+            return Err(GenesisError::PrincipalOrganisation(index));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

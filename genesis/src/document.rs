@@ -1,0 +1,183 @@
+//! `genesis.toml`, as people read and write it.
+
+use crate::{Agreement, GenesisError, Params};
+use data_encoding::HEXLOWER;
+use salus_types::abi::registry::{Principal, Role, Status};
+use salus_types::{Gas, Member, MemberId, PublicKey, Slot, Timestamp};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    name: String,
+    time_ms: u64,
+    /// Hashes of the contracts' code, from contract 1: registry, access.
+    contracts: Vec<String>,
+    params: ParamsTable,
+    members: Vec<MemberTable>,
+    principals: Vec<PrincipalTable>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ParamsTable {
+    threshold: u16,
+    slots: u16,
+    body_bytes_max: u32,
+    block_gas_max: u64,
+    transaction_gas_max: u64,
+    expiry_heights_max: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemberTable {
+    number: u16,
+    name: String,
+    consensus_key: String,
+    network_key: String,
+    release_key: String,
+    slot: u16,
+    addresses: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrincipalTable {
+    role: RoleName,
+    organisation: u16,
+    signing_key: String,
+    encryption_key: String,
+}
+
+/// Roles that a genesis may give out: the staff that enrols everybody else.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RoleName {
+    Admin,
+    Manager,
+    Operator,
+    Auditor,
+}
+
+pub(crate) fn read(text: &str) -> Result<Agreement, GenesisError> {
+    let document: Document = toml::from_str(text).map_err(|error| GenesisError::Toml(error.to_string()))?;
+    let contracts = document.contracts.iter().map(|hash| hash.parse()).collect::<Result<_, _>>();
+    Ok(Agreement {
+        name: document.name,
+        time: Timestamp::new(document.time_ms),
+        params: document.params.into(),
+        members: document.members.into_iter().map(MemberTable::read).collect::<Result<_, _>>()?,
+        principals: document.principals.into_iter().map(PrincipalTable::read).collect::<Result<_, _>>()?,
+        contracts: contracts.map_err(|_| GenesisError::Field { field: "contracts", expected: HASHES })?,
+    })
+}
+
+pub(crate) fn write(agreement: &Agreement) -> Result<String, GenesisError> {
+    let document = Document {
+        name: agreement.name.clone(),
+        time_ms: agreement.time.get(),
+        contracts: agreement.contracts.iter().map(ToString::to_string).collect(),
+        params: agreement.params.into(),
+        members: agreement.members.iter().map(MemberTable::write).collect(),
+        principals: agreement.principals.iter().map(PrincipalTable::write).collect::<Result<_, _>>()?,
+    };
+    toml::to_string(&document).map_err(|error| GenesisError::Toml(error.to_string()))
+}
+
+const HASHES: &str = "a list of hashes of 64 hexadecimal digits";
+const KEY: &str = "a key of 64 hexadecimal digits";
+
+fn key(field: &'static str, text: &str) -> Result<[u8; 32], GenesisError> {
+    let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or(GenesisError::Field { field, expected: KEY })
+}
+
+impl MemberTable {
+    fn read(self) -> Result<Member, GenesisError> {
+        Ok(Member {
+            id: MemberId::new(self.number),
+            name: self.name,
+            consensus_key: PublicKey::new(key("consensus_key", &self.consensus_key)?),
+            network_key: PublicKey::new(key("network_key", &self.network_key)?),
+            release_key: key("release_key", &self.release_key)?,
+            slot: Slot::new(self.slot),
+            addresses: self.addresses,
+        })
+    }
+
+    fn write(member: &Member) -> Self {
+        Self {
+            number: member.id.get(),
+            name: member.name.clone(),
+            consensus_key: member.consensus_key.to_string(),
+            network_key: member.network_key.to_string(),
+            release_key: HEXLOWER.encode(&member.release_key),
+            slot: member.slot.get(),
+            addresses: member.addresses.clone(),
+        }
+    }
+}
+
+impl PrincipalTable {
+    fn read(self) -> Result<Principal, GenesisError> {
+        Ok(Principal {
+            signing_key: key("signing_key", &self.signing_key)?,
+            encryption_key: key("encryption_key", &self.encryption_key)?,
+            role: match self.role {
+                RoleName::Admin => Role::Admin,
+                RoleName::Manager => Role::Manager,
+                RoleName::Operator => Role::Operator,
+                RoleName::Auditor => Role::Auditor,
+            },
+            organisation: MemberId::new(self.organisation),
+            status: Status::Active,
+            address: None,
+            attributes: Vec::new(),
+        })
+    }
+
+    fn write(principal: &Principal) -> Result<Self, GenesisError> {
+        let role = match principal.role {
+            Role::Admin => RoleName::Admin,
+            Role::Manager => RoleName::Manager,
+            Role::Operator => RoleName::Operator,
+            Role::Auditor => RoleName::Auditor,
+            Role::Patient | Role::Doctor | Role::Device => {
+                return Err(GenesisError::Field { field: "role", expected: "admin, manager, operator or auditor" });
+            }
+        };
+        Ok(Self {
+            role,
+            organisation: principal.organisation.get(),
+            signing_key: HEXLOWER.encode(&principal.signing_key),
+            encryption_key: HEXLOWER.encode(&principal.encryption_key),
+        })
+    }
+}
+
+impl From<ParamsTable> for Params {
+    fn from(table: ParamsTable) -> Self {
+        Self {
+            threshold: table.threshold,
+            slots: table.slots,
+            body_bytes_max: table.body_bytes_max,
+            block_gas_max: Gas::new(table.block_gas_max),
+            transaction_gas_max: Gas::new(table.transaction_gas_max),
+            expiry_heights_max: table.expiry_heights_max,
+        }
+    }
+}
+
+impl From<Params> for ParamsTable {
+    fn from(params: Params) -> Self {
+        Self {
+            threshold: params.threshold,
+            slots: params.slots,
+            body_bytes_max: params.body_bytes_max,
+            block_gas_max: params.block_gas_max.get(),
+            transaction_gas_max: params.transaction_gas_max.get(),
+            expiry_heights_max: params.expiry_heights_max,
+        }
+    }
+}

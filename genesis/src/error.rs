@@ -1,0 +1,73 @@
+use salus_types::{MemberId, ValidatorSetError};
+
+/// Why a genesis is refused. Every message says what to change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// Not the TOML of a genesis.
+    #[error("genesis.toml: {0}")]
+    Toml(String),
+    /// A text field that is not what it should be.
+    #[error("genesis.toml: `{field}` should be {expected}")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The network's name.
+    #[error("the network's name should be 1 to 32 of a-z, 0-9 and -")]
+    Name,
+    /// Members are numbered from 0 without gaps.
+    #[error("member {found} stands where number {expected} should: number members from 0 in order")]
+    MemberNumber {
+        /// The number found.
+        found: MemberId,
+        /// The number expected.
+        expected: usize,
+    },
+    /// A member's name.
+    #[error("the name of member {0} should be 1 to 64 bytes long")]
+    MemberName(MemberId),
+    /// Separate keys for separate uses.
+    #[error("member {0} shares a key with another use or member: draw separate keys for each")]
+    SharedKey(MemberId),
+    /// The members are no validator set.
+    #[error("the members are no validator set: {0}")]
+    Validators(#[from] ValidatorSetError),
+    /// k is out of range.
+    #[error("threshold {threshold} is out of range: with these members it can be {least} to {most}")]
+    Threshold {
+        /// The threshold found.
+        threshold: usize,
+        /// f + 1: fewer would let faulty members read.
+        least: usize,
+        /// n - 2f: more could not be guaranteed to exist.
+        most: usize,
+    },
+    /// S is out of range.
+    #[error("{slots} slots are out of range: there must be one for each of {members} members and at most 128")]
+    Slots {
+        /// The slots found.
+        slots: usize,
+        /// How many members there are.
+        members: usize,
+    },
+    /// A member's slot is not among the dealt ones.
+    #[error("the slot of member {0} is not below `slots`")]
+    SlotOutside(MemberId),
+    /// Size and gas limits.
+    #[error("body_bytes_max should be 4 KiB to 8 MiB, and transaction_gas_max at most block_gas_max")]
+    Limits,
+    /// Every member needs someone who can register people.
+    #[error("member {0} has no principal with the role admin")]
+    NoAdmin(MemberId),
+    /// A signing key belongs to one principal.
+    #[error("principal {0} has the signing key of an earlier one")]
+    PrincipalKey(usize),
+    /// A principal belongs to a founding member.
+    #[error("principal {0} names an organisation that is not a member")]
+    PrincipalOrganisation(usize),
+    /// Contracts 1 and 2 are needed.
+    #[error("the hashes of the registry and access contracts are missing")]
+    MissingContracts,
+}

@@ -1,0 +1,92 @@
+use super::*;
+use salus_types::abi::registry::Status;
+use salus_types::{PublicKey, SecretKey, Slot};
+
+fn public(seed: u8) -> PublicKey {
+    SecretKey::from_seed(&[seed; 32]).public()
+}
+
+fn agreement(n: u8) -> Agreement {
+    let member = |i: u8| Member {
+        id: MemberId::new(u16::from(i)),
+        name: format!("hospital-{i}"),
+        consensus_key: public(i * 3 + 1),
+        network_key: public(i * 3 + 2),
+        release_key: [i; 32],
+        slot: Slot::new(u16::from(i)),
+        addresses: vec![format!("/ip4/127.0.0.1/tcp/{}", 9000 + u16::from(i))],
+    };
+    let admin = |i: u8| Principal {
+        signing_key: *public(100 + i).as_bytes(),
+        encryption_key: [i; 32],
+        role: Role::Admin,
+        organisation: MemberId::new(u16::from(i)),
+        status: Status::Active,
+        address: None,
+        attributes: Vec::new(),
+    };
+    Agreement {
+        name: "example".into(),
+        time: Timestamp::new(1_767_225_600_000),
+        params: Params::usual(usize::from(n)),
+        members: (0..n).map(member).collect(),
+        principals: (0..n).map(admin).collect(),
+        contracts: vec![Hash::of_content(REGISTRY), Hash::of_content(ACCESS)],
+    }
+}
+
+#[test]
+fn toml_carries_everything() {
+    let genesis = Genesis::new(agreement(4)).unwrap();
+    assert_eq!(Genesis::from_toml(&genesis.to_toml().unwrap()).unwrap(), genesis);
+}
+
+#[test]
+fn the_chain_id_changes_with_anything_agreed() {
+    let id = |agreement| Genesis::new(agreement).unwrap().chain_id();
+    let base = id(agreement(4));
+    let mut later = agreement(4);
+    later.time = Timestamp::new(later.time.get() + 1);
+    let mut renamed = agreement(4);
+    renamed.members[2].name.push('x');
+    assert_ne!(base, id(later));
+    assert_ne!(base, id(renamed));
+}
+
+#[test]
+fn usual_thresholds_follow_the_number_of_members() {
+    let of = |n| (Params::usual(n).threshold, Params::usual(n).slots);
+    assert_eq!([of(1), of(4), of(7), of(10), of(31)], [(1, 2), (2, 8), (3, 16), (4, 32), (11, 64)]);
+}
+
+#[test]
+fn each_mistake_is_named() {
+    let refused = |change: fn(&mut Agreement)| {
+        let mut agreement = agreement(4);
+        change(&mut agreement);
+        Genesis::new(agreement).unwrap_err().to_string()
+    };
+    assert!(refused(|a| a.name = "Two Words".into()).contains("a-z"));
+    assert!(refused(|a| a.params.threshold = 1).contains("2 to 2"));
+    assert!(refused(|a| a.params.slots = 3).contains("128"));
+    assert!(refused(|a| a.members[1].id = MemberId::new(7)).contains("number members from 0"));
+    assert!(refused(|a| a.members[1].network_key = a.members[0].network_key).contains("separate keys"));
+    assert!(refused(|a| a.members[1].consensus_key = a.members[0].consensus_key).contains("stands twice"));
+    assert!(refused(|a| drop(a.principals.pop())).contains("admin"));
+    assert!(refused(|a| a.contracts.clear()).contains("registry"));
+    let misspelt = Genesis::new(agreement(4)).unwrap().to_toml().unwrap().replace("threshold", "treshold");
+    assert!(Genesis::from_toml(&misspelt).unwrap_err().to_string().contains("treshold"));
+}
+
+#[test]
+fn the_example_network_stays_readable_with_every_artefact() {
+    let example = Genesis::from_toml(include_str!("../networks/example.toml")).unwrap();
+    assert_eq!(example.agreement().name, "example");
+}
+
+/// Rewrites `networks/example.toml` when asked to: `UPDATE_EXPECT=1 cargo test -p salus-genesis`.
+#[test]
+fn the_example_network_is_up_to_date() {
+    let text = Genesis::new(agreement(4)).unwrap().to_toml().unwrap();
+    expect_test::expect_file!["../networks/example.toml"].assert_eq(&text);
+}

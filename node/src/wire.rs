@@ -1,0 +1,178 @@
+//! What validators say to each other. `salus-net` carries these as bytes; this is where they get a meaning.
+//!
+//! | channel | asks | answers |
+//! | --- | --- | --- |
+//! | direct | [`Direct`] | - |
+//! | gossip `transactions` | [`Transactions`] | - |
+//! | gossip `headers` | [`Committed`] | - |
+//! | requests `bodies` | [`BodyAsk`] | [`BodyAnswer`] |
+//! | requests `shares` | [`ShareAsk`] | [`ShareAnswer`] |
+//! | requests `records` | [`RecordAsk`] | [`RecordAnswer`] |
+
+use salus_types::codec::{Decode, Encode};
+use salus_types::{BlockId, CommitCertificate, Header, Height, SealedShare, UnverifiedTransaction};
+
+/// Bytes of a direct message, at most.
+pub const DIRECT_MAX: usize = 64 << 10;
+/// Bytes of a gossiped message, at most.
+pub const GOSSIP_MAX: usize = 256 << 10;
+/// Bytes of a request or answer that carries a body, a share or a record's piece, at most.
+pub const LARGE_MAX: usize = 20 << 20;
+/// Bytes of a question, at most.
+pub const ASK_MAX: usize = 4 << 10;
+/// Headers in one answer, at most.
+pub const HEADERS_MAX: u64 = 64;
+
+/// Between two validators, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Direct {
+    /// Encoded consensus message.
+    Consensus(Vec<u8>),
+    /// How far the sender has committed: sent on connecting and every few seconds.
+    Tip(Height),
+}
+
+/// Transactions on their way to every proposer.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Transactions(pub Vec<UnverifiedTransaction>);
+
+/// A block was committed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Committed {
+    /// Its header.
+    pub header: Header,
+    /// The proof.
+    pub certificate: CommitCertificate,
+}
+
+/// About bodies that are being decided.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub enum BodyAsk {
+    /// The proposer hands out its dealing.
+    Push {
+        /// The header that commits to it.
+        header: Header,
+        /// Encoded dealing.
+        dealing: Vec<u8>,
+    },
+    /// The push did not arrive: please hand it over.
+    Pull {
+        /// Which block.
+        block: BlockId,
+    },
+}
+
+/// The answer to a [`BodyAsk`].
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub enum BodyAnswer {
+    /// The push arrived.
+    Received,
+    /// The dealing that was asked for.
+    Dealing {
+        /// The header that commits to it.
+        header: Header,
+        /// Encoded dealing.
+        dealing: Vec<u8>,
+    },
+    /// Not held here, or not any more.
+    Unknown,
+}
+
+/// Why someone asks for a share; its holder logs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum SharePurpose {
+    /// Someone reads the block.
+    Read,
+    /// The asker lost its own share.
+    Repair,
+    /// The asker missed the block.
+    Sync,
+}
+
+/// About committed blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ShareAsk {
+    /// The holder's share of a block.
+    Share {
+        /// Which block.
+        height: Height,
+        /// What for.
+        purpose: SharePurpose,
+    },
+    /// Headers from a height on.
+    Headers {
+        /// The first one wanted.
+        from: Height,
+        /// How many, at most [`HEADERS_MAX`].
+        max: u64,
+    },
+    /// Whether the holder has its share of a block.
+    Holds {
+        /// Which block.
+        height: Height,
+    },
+}
+
+/// The answer to a [`ShareAsk`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ShareAnswer {
+    /// The share.
+    Share(SealedShare),
+    /// Consecutive headers, and the certificate of the last.
+    Headers {
+        /// From the height asked for on.
+        headers: Vec<Header>,
+        /// Proves the last header, and through it all of them; `None` with no headers.
+        certificate: Option<CommitCertificate>,
+    },
+    /// Whether the share is there.
+    Holds(bool),
+    /// Not held here.
+    Missing,
+}
+
+/// About pieces of health records.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub enum RecordAsk {
+    /// Please store this piece: encoded `salus_records::Piece`.
+    Store(Vec<u8>),
+    /// Please release your piece: encoded and signed read request.
+    Release(Vec<u8>),
+}
+
+/// The answer to a [`RecordAsk`].
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub enum RecordAnswer {
+    /// Stored durably; the member's signature over the stored receipt.
+    Stored([u8; 64]),
+    /// Encoded `salus_records::ReleasedPiece`.
+    Released(Vec<u8>),
+    /// No, and why: one of [`Refusal`].
+    Refused(Refusal),
+}
+
+/// Why a member does not store or release a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+pub enum Refusal {
+    /// The bytes are not what they should be.
+    #[error("the piece or request is malformed or not meant for this member")]
+    Malformed,
+    /// The request's signature does not verify under the requester's key.
+    #[error("the request is not signed by the requester")]
+    NotSigned,
+    /// No ticket of the access contract covers it.
+    #[error("no ticket of the access contract covers this request")]
+    NoTicket,
+    /// This member does not hold a piece of that record.
+    #[error("this member holds no piece of that record")]
+    NotHeld,
+    /// Another piece is stored under this record.
+    #[error("another piece of this record is stored here")]
+    Conflict,
+    /// The member could not store it: its disk is full or failing.
+    #[error("the member could not store the piece")]
+    StorageFailed,
+    /// The member is too busy.
+    #[error("the member is busy; try again")]
+    Busy,
+}
