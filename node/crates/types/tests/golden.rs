@@ -1,0 +1,307 @@
+//! Golden vectors: the bytes of everything that is signed, hashed, sent or stored. A change here breaks every
+//! running network; it needs a new version byte, not a new vector. Regenerate with `UPDATE_EXPECT=1` only before a release.
+
+use data_encoding::HEXLOWER;
+use expect_test::{Expect, expect};
+use salus_types::abi::domain::Tag;
+use salus_types::codec::{self, Decode, DecodeError, Encode};
+use salus_types::*;
+
+fn chain() -> ChainId {
+    ChainId::new(Hash::of_content(b"golden"))
+}
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed(&[seed; 32])
+}
+
+/// The value has exactly these bytes, and these bytes are read back as the same value.
+fn golden<T: Encode + Decode<()> + PartialEq + std::fmt::Debug>(value: &T, expected: Expect) {
+    let bytes = codec::encode(value);
+    expected.assert_eq(&HEXLOWER.encode(&bytes));
+    assert_eq!(codec::decode::<T>(&bytes, 1 << 20).as_ref(), Ok(value));
+    let longer = [bytes.as_slice(), &[0]].concat();
+    assert!(codec::decode::<T>(&longer, 1 << 20).is_err(), "bytes left over");
+    assert!(
+        codec::decode::<T>(&bytes[..bytes.len() - 1], 1 << 20).is_err(),
+        "bytes missing"
+    );
+}
+
+fn header() -> Header {
+    Header {
+        height: Height::new(300),
+        round: Round::new(1),
+        time: Timestamp::new(1_767_225_600_000),
+        proposer: MemberId::new(2),
+        parent: BlockId::new(Hash::of_content(b"parent")),
+        validators: Hash::of_content(b"validators"),
+        next_validators: Hash::of_content(b"next"),
+        sealing: Sealing {
+            suite: 1,
+            threshold: 2,
+            slots: 8,
+            body_length: 70_000,
+            sealed_length: 60_000,
+        },
+        body_commitment: Hash::of_content(b"body"),
+        share_root: Hash::of_content(b"shares"),
+        receipts_root: Hash::of_content(b"receipts"),
+        state_root: Hash::of_content(b"state"),
+        gas_used: Gas::new(123_456),
+    }
+}
+
+fn payload() -> TransactionPayload {
+    TransactionPayload {
+        sender: PrincipalId::new(7),
+        sequence: Sequence::new(41),
+        expires: Height::new(1_000),
+        gas_limit: Gas::new(100_000),
+        call: Call::Contract {
+            contract: ContractId::ACCESS,
+            entry: 3,
+            input: vec![5, 0, 0, 0],
+        },
+    }
+}
+
+fn vote() -> Vote {
+    Vote {
+        kind: VoteKind::Precommit,
+        height: Height::new(300),
+        round: Round::new(1),
+        block: Some(header().id(&chain())),
+        member: MemberId::new(3),
+    }
+}
+
+#[test]
+fn transactions() {
+    let transaction = payload().sign(&key(1), &chain());
+    golden(
+        &transaction,
+        expect![
+            "0729fb03e8fc000186a00002030405000000e747cceb6877c97f154b1fe53a38f8aaceab48d226ac1c523c97d400d786b2149924b13bddca9d7a591ab8510bfb4c97a9dde07cef9d1ba035befa83c00cf20e"
+        ],
+    );
+    expect!["11924a2f32ad1db6e0d57dfe5e6f8c0fc44a649972f2afc613bbc24f06337a19"]
+        .assert_eq(&payload().id(&chain()).to_string());
+    let verified = transaction.clone().verify(&chain(), &key(1).public()).unwrap();
+    assert_eq!(verified.id(), payload().id(&chain()));
+    assert_eq!(verified.encoded_length(), codec::encode(&transaction).len());
+}
+
+#[test]
+fn headers() {
+    golden(
+        &header(),
+        expect![
+            "fb012c01fd0000019b76daa80002ebdea6058df2230dc25b7a7c7b487b470c508c2e0a5119c96893c443de3a9e79e2f53520d489473193a88b827910c3258540fcf54248dd327b9c5dd948308213a95abbef973560e640f0f4fb592fd8b0b04ff19b6ded7503ddfc31c737f15868010208fc00011170fbea600be9c598ae63835518e7fb422dc3027f452d75f3dbdb94c90d843298b1180ad91cb5bb3d80b968d95576f1d1b370edda31196fe9ba42b3be2de0d0de05cda01b128724a9ed14c079db448fdf57694fad59449b4710c9f08e9870075fae94ff28456cf7f1bcf2d3dc53ec88b93f05b0053490b07906a459b9a7447744bf3bae82fc0001e240"
+        ],
+    );
+    expect!["037aa3cc61b8213e911559c8dc40794be411f35c8f2fe5ec687b43e471f21028"]
+        .assert_eq(&header().id(&chain()).to_string());
+}
+
+#[test]
+fn votes_proposals_and_certificates() {
+    let signed = vote().sign(&key(3), &chain());
+    golden(
+        &signed,
+        expect![
+            "01fb012c0101037aa3cc61b8213e911559c8dc40794be411f35c8f2fe5ec687b43e471f2102803f5cc65bd3f64e12a451f2e519eb08a475945d9c3617e99a80d8f4bbe1f8d195189acbb2f27b2a5ad1ae5cf17a8710712bb7eb62dde98330debfdbdba96092e01"
+        ],
+    );
+    let proposal = Proposal {
+        height: Height::new(300),
+        round: Round::new(1),
+        valid_round: None,
+        header: header(),
+        proposer: MemberId::new(2),
+    };
+    expect!["fb012c0100037aa3cc61b8213e911559c8dc40794be411f35c8f2fe5ec687b43e471f2102802"]
+        .assert_eq(&HEXLOWER.encode(&proposal.signed_bytes(&chain())));
+    let certificate = CommitCertificate {
+        height: Height::new(300),
+        round: Round::new(1),
+        block: header().id(&chain()),
+        signatures: vec![CommitSignature {
+            member: MemberId::new(3),
+            signature: signed.signature,
+        }],
+    };
+    golden(
+        &certificate,
+        expect![
+            "fb012c01037aa3cc61b8213e911559c8dc40794be411f35c8f2fe5ec687b43e471f210280103f5cc65bd3f64e12a451f2e519eb08a475945d9c3617e99a80d8f4bbe1f8d195189acbb2f27b2a5ad1ae5cf17a8710712bb7eb62dde98330debfdbdba96092e01"
+        ],
+    );
+}
+
+#[test]
+fn receipts_and_shares() {
+    let receipt = Receipt {
+        status: Status::Aborted { code: 4 },
+        gas_used: Gas::new(9_000),
+        output: vec![1, 2],
+        events: vec![Event {
+            contract: ContractId::ACCESS,
+            data: vec![9],
+        }],
+    };
+    golden(&receipt, expect!["0104fb232802010201020109"]);
+    let share = SealedShare {
+        height: Height::new(300),
+        slot: Slot::new(2),
+        key_share: [3; KEY_SHARE_LENGTH],
+        path: vec![Hash::of_content(b"sibling")],
+        fragment: vec![0xAB; 4],
+    };
+    golden(
+        &share,
+        expect![
+            "fb012c0203030303030303030303030303030303030303030303030303030303030303030301208883bee0c0a582376878d6abe22cc34b93dc1246c8320c44e8df58a232c0df04abababab"
+        ],
+    );
+}
+
+#[test]
+fn state_keys_and_validator_sets() {
+    let key_bytes = state::StateKey::new(ContractId::REGISTRY, b"p");
+    expect!["0000000170"].assert_eq(&HEXLOWER.encode(key_bytes.as_bytes()));
+    let validator = |member: u8| Validator {
+        member: MemberId::new(u16::from(member)),
+        key: key(member).public(),
+        slot: Slot::new(u16::from(member)),
+    };
+    let set = ValidatorSet::new(vec![validator(1), validator(0)]).unwrap();
+    expect!["52c76a19c0fbc927d7ffafbe1b55ae0bb4418282a30004d4d65f50e5699d971e"]
+        .assert_eq(&set.hash(&chain()).to_string());
+}
+
+#[test]
+fn one_value_has_one_encoding() {
+    // 251 announces a 16-bit integer: 7 must not be spelt that way.
+    let spelt_long = [251, 0, 7];
+    assert_eq!(
+        codec::decode::<u64>(&spelt_long, 16),
+        Err(DecodeError::NotCanonical)
+    );
+    assert_eq!(codec::decode::<u64>(&[7], 16), Ok(7));
+    assert_eq!(
+        codec::decode::<u64>(&[7; 17], 16),
+        Err(DecodeError::TooLong {
+            length: 17,
+            limit: 16
+        })
+    );
+    // A length prefix alone must not allocate: four gigabytes announced, nothing behind.
+    assert_eq!(
+        codec::decode::<Vec<u8>>(&[252, 255, 255, 255, 255], 16),
+        Err(DecodeError::Malformed)
+    );
+}
+
+#[test]
+fn signatures_follow_the_strict_rule() {
+    let (secret, chain) = (key(1), chain());
+    let good = secret.sign(Tag::VOTE, &chain, b"payload");
+    assert!(
+        secret
+            .public()
+            .verify(Tag::VOTE, &chain, b"payload", &good)
+            .is_ok()
+    );
+    let other_chain = ChainId::new(Hash::of_content(b"other"));
+    assert!(
+        secret
+            .public()
+            .verify(Tag::VOTE, &other_chain, b"payload", &good)
+            .is_err(),
+        "another network"
+    );
+    assert!(
+        secret
+            .public()
+            .verify(Tag::PROPOSAL, &chain, b"payload", &good)
+            .is_err(),
+        "another kind of thing"
+    );
+    // Malleability: S + L is the same signature to a lax verifier (RFC 8032, section 8.4).
+    let order = HEXLOWER
+        .decode(b"edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010")
+        .unwrap();
+    let mut malleated = *good.as_bytes();
+    let mut carry = 0u16;
+    for (byte, add) in malleated[32..].iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        *byte = sum.to_le_bytes()[0];
+        carry = sum >> 8;
+    }
+    assert!(
+        secret
+            .public()
+            .verify(Tag::VOTE, &chain, b"payload", &Signature::new(malleated))
+            .is_err()
+    );
+    // The identity point as a key verifies anything without the strict rule.
+    let mut identity = [0; 32];
+    identity[0] = 1;
+    let mut forged = [0; 64];
+    forged[0] = 1;
+    assert!(
+        PublicKey::new(identity)
+            .verify(Tag::VOTE, &chain, b"payload", &Signature::new(forged))
+            .is_err()
+    );
+}
+
+#[test]
+fn certificates_need_a_quorum_of_distinct_validators() {
+    let validator = |member: u8| Validator {
+        member: MemberId::new(u16::from(member)),
+        key: key(member).public(),
+        slot: Slot::new(u16::from(member)),
+    };
+    let set = ValidatorSet::new((0..4).map(validator).collect()).unwrap();
+    let precommit = |member: u8| {
+        let vote = Vote {
+            member: MemberId::new(u16::from(member)),
+            ..vote()
+        };
+        CommitSignature {
+            member: vote.member,
+            signature: vote.sign(&key(member), &chain()).signature,
+        }
+    };
+    let certificate = |signatures| CommitCertificate {
+        height: Height::new(300),
+        round: Round::new(1),
+        block: header().id(&chain()),
+        signatures,
+    };
+    let verify = |signatures| certificate(signatures).verify(&set, &chain());
+    assert_eq!(verify((0..3).map(precommit).collect()), Ok(()));
+    assert_eq!(
+        verify((0..2).map(precommit).collect()),
+        Err(CertificateError::NoQuorum {
+            signers: 2,
+            quorum: 3
+        })
+    );
+    assert_eq!(
+        verify(vec![precommit(0), precommit(1), precommit(1)]),
+        Err(CertificateError::NotSorted)
+    );
+    assert_eq!(
+        verify(vec![precommit(0), precommit(1), precommit(9)]),
+        Err(CertificateError::NotAValidator(MemberId::new(9)))
+    );
+    let mut swapped = vec![precommit(0), precommit(1), precommit(2)];
+    swapped[2].signature = swapped[1].signature;
+    assert_eq!(
+        verify(swapped),
+        Err(CertificateError::BadSignature(MemberId::new(2)))
+    );
+}
