@@ -1,0 +1,178 @@
+//! A validator's folder.
+//!
+//! ```text
+//! home/
+//!   config.toml        the operator's file
+//!   genesis.toml       the network's agreement
+//!   contracts/         code that the genesis names and that does not ship with this program: <hash>.wasm
+//!   keys/validator.key the validator's seed, encrypted under a passphrase
+//!   data/              shares, write-ahead log, index, pieces of records
+//! ```
+//!
+//! The passphrase comes from the environment variable `SALUS_PASSPHRASE`, or from `keys/passphrase` (mode 0600)
+//! where nobody is there to type it.
+
+use salus_client::keystore;
+use salus_types::{Member, PublicKey, SecretKey};
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The environment variable that holds the keystore's passphrase.
+pub const PASSPHRASE_VARIABLE: &str = "SALUS_PASSPHRASE";
+
+/// The paths of a validator's folder.
+#[derive(Clone, Debug)]
+pub struct Home(PathBuf);
+
+/// Why a folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// A file can't be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// No passphrase.
+    #[error("no passphrase for {0}: set SALUS_PASSPHRASE, or put it into keys/passphrase with mode 0600")]
+    NoPassphrase(String),
+    /// The passphrase file is open to others.
+    #[error("{0} can be read by other users of this machine: chmod 600 it")]
+    OpenPassphrase(String),
+    /// The keystore does not open.
+    #[error("{path}: {error}")]
+    Keystore {
+        /// Which file.
+        path: String,
+        /// Why.
+        error: String,
+    },
+}
+
+impl Home {
+    /// The folder at a path, which need not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The operator's file.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+
+    /// The network's agreement.
+    pub fn genesis(&self) -> PathBuf {
+        self.0.join("genesis.toml")
+    }
+
+    /// Code of a contract that does not ship with this program.
+    pub fn contract(&self, hash: &salus_types::Hash) -> PathBuf {
+        self.0.join("contracts").join(format!("{hash}.wasm"))
+    }
+
+    /// Everything the validator writes while it runs.
+    pub fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
+    /// The encrypted seed.
+    pub fn key_file(&self) -> PathBuf {
+        self.0.join("keys").join("validator.key")
+    }
+
+    /// The passphrase, where nobody is there to type it.
+    pub fn passphrase_file(&self) -> PathBuf {
+        self.0.join("keys").join("passphrase")
+    }
+
+    /// Writes a file that only this user may read, durably, making its folder if needed. Never overwrites.
+    pub fn write_private(&self, path: &Path, content: &[u8]) -> Result<(), HomeError> {
+        let fail = |error| HomeError::File { path: path.display().to_string(), error };
+        if let Some(folder) = path.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fail)?;
+        }
+        let mut file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
+        file.write_all(content).and_then(|()| file.sync_all()).map_err(fail)
+    }
+
+    /// Opens the validator's keys.
+    pub fn keys(&self) -> Result<ValidatorKeys, HomeError> {
+        let path = self.key_file();
+        let shown = path.display().to_string();
+        let sealed = fs::read(&path).map_err(|error| HomeError::File { path: shown.clone(), error })?;
+        let passphrase = self.passphrase()?;
+        let seed = keystore::open(&sealed, &passphrase)
+            .map_err(|error| HomeError::Keystore { path: shown, error: error.to_string() })?;
+        Ok(ValidatorKeys::from_seed(&seed))
+    }
+
+    fn passphrase(&self) -> Result<Zeroizing<String>, HomeError> {
+        use std::os::unix::fs::PermissionsExt;
+        if let Ok(passphrase) = std::env::var(PASSPHRASE_VARIABLE) {
+            return Ok(Zeroizing::new(passphrase));
+        }
+        let path = self.passphrase_file();
+        let shown = path.display().to_string();
+        let Ok(meta) = fs::metadata(&path) else {
+            return Err(HomeError::NoPassphrase(self.key_file().display().to_string()));
+        };
+        if meta.permissions().mode() & 0o077 != 0 {
+            return Err(HomeError::OpenPassphrase(shown));
+        }
+        let text = fs::read_to_string(&path).map_err(|error| HomeError::File { path: shown, error })?;
+        Ok(Zeroizing::new(text.trim_end().to_owned()))
+    }
+}
+
+/// A validator's keys: one for each use, all derived from one seed, which is what a hospital backs up.
+pub struct ValidatorKeys {
+    /// Signs votes and receipts.
+    pub consensus: SecretKey,
+    /// Identifies the validator on the network.
+    pub network: Zeroizing<[u8; 32]>,
+    /// Opens key shares of health records that are sealed to this member.
+    pub release: Zeroizing<[u8; 32]>,
+    /// Wraps what is stored on this machine's disk.
+    pub storage: Zeroizing<[u8; 32]>,
+}
+
+impl ValidatorKeys {
+    /// Derives the keys of a seed.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        let derive = |context: &str| Zeroizing::new(blake3::derive_key(context, seed));
+        Self {
+            consensus: SecretKey::from_seed(&derive("salus 2026-11 validator consensus key")),
+            network: derive("salus 2026-11 validator network key"),
+            release: derive("salus 2026-11 validator release key"),
+            storage: derive("salus 2026-11 validator storage key"),
+        }
+    }
+
+    /// Whether these are the keys of a member.
+    pub fn belong_to(&self, member: &Member) -> bool {
+        self.consensus.public() == member.consensus_key && self.network_public() == member.network_key
+    }
+
+    /// The public key that other validators know this one by on the network.
+    pub fn network_public(&self) -> PublicKey {
+        SecretKey::from_seed(&self.network).public()
+    }
+}
+
+impl fmt::Debug for ValidatorKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ValidatorKeys(of {})", self.consensus.public())
+    }
+}
