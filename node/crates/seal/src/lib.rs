@@ -1,1 +1,77 @@
 //! Turns a block into shares and shares back into the block.
+//!
+//! "Secret Sharing Made Short" (Krawczyk, CRYPTO 1993): the body is encrypted under a fresh data key, the key is
+//! split by Shamir's scheme and the ciphertext by a Reed-Solomon code. Any k of S shares give the body back;
+//! fewer show nothing of it; each share is a k-th of the body and 33 bytes of key.
+//!
+//! ```text
+//!  proposer   body --seal--> SealedBlock --> header (sealing, body_commitment, share_root)
+//!                                |
+//!                             Dealing: body, data key, all key shares; sent once, never written
+//!                                v
+//!  validator  Dealing --check(header)--> CheckedDealing --share(slot)--> SealedShare, written before the vote
+//!
+//!  anyone     k x SealedShare --CheckedShare::check(header)--> open --> OpenedBlock: body, rederive(slot)
+//! ```
+//!
+//! Suite 1 is AES-256-GCM, Shamir over GF(2^8) byte by byte, Reed-Solomon over GF(2^8), BLAKE3, and zstd where it helps.
+//!
+//! Invariants:
+//! - One data key seals one body: the key is moved into [`seal()`], and what encrypts is derived from it together
+//!   with chain, height, round and proposer. So the nonce may be constant.
+//! - Whoever has any k checked shares, or the dealing, computes the same S shares bit for bit, and has checked them
+//!   against the header's `share_root`. A dealing that would open differently for different readers does not check.
+//! - A share's index is its slot and one: zero, foreign and repeated indices cannot reach the Shamir library.
+//! - Nothing here does I/O or reads a clock. The only randomness besides the caller's data key are the Shamir
+//!   coefficients, which the library draws from the operating system; so a dealing carries its key shares.
+//! - Data keys and key shares of others are zeroised on drop, and no `Debug` shows them.
+//!
+//! ```
+//! use salus_seal::{Binding, CheckedShare, DataKey, Parameters, open, seal};
+//! # use salus_types::{BlockId, ChainId, Gas, Hash, Header, Height, MemberId, Round, Slot, Timestamp};
+//! # let chain = ChainId::new(Hash::of_content(b"doc"));
+//! let binding = Binding { chain, height: Height::new(1), round: Round::ZERO, proposer: MemberId::new(0) };
+//! // The shell draws the key from the operating system.
+//! let sealed = seal(b"a body", &binding, Parameters::new(2, 4)?, DataKey::new([7; 32]))?;
+//! # let header = Header {
+//! #     height: binding.height, round: binding.round, time: Timestamp::ZERO, proposer: binding.proposer,
+//! #     parent: BlockId::new(Hash::ZERO), validators: Hash::ZERO, next_validators: Hash::ZERO,
+//! #     sealing: sealed.sealing(), body_commitment: sealed.body_commitment(), share_root: sealed.share_root(),
+//! #     receipts_root: Hash::ZERO, state_root: Hash::ZERO, gas_used: Gas::ZERO,
+//! # };
+//! let shares = [Slot::new(3), Slot::new(1)]
+//!     .into_iter()
+//!     .filter_map(|slot| sealed.share(slot))
+//!     .map(|share| CheckedShare::check(share, &header))
+//!     .collect::<Result<Vec<_>, _>>()?;
+//! assert_eq!(open(&header, &chain, &shares)?.body(), b"a body");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![deny(clippy::arithmetic_side_effects)]
+
+mod parameters;
+mod seal;
+
+mod dealing;
+mod share;
+
+mod open;
+
+mod cipher;
+mod code;
+mod key;
+mod key_shares;
+mod payload;
+mod share_set;
+
+#[cfg(test)]
+mod tests;
+
+pub use code::{UnsupportedCpu, check_cpu};
+pub use dealing::{CheckedDealing, Dealing, DealingError};
+pub use key::{Binding, DataKey};
+pub use open::{OpenError, OpenedBlock, open};
+pub use parameters::{Layout, Parameters, ParametersError, SUITE_SSMS, SealingError};
+pub use seal::{SealError, SealedBlock, seal};
+pub use share::{CheckedShare, ShareError};
+pub use share_set::PrimitiveError;

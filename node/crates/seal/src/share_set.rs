@@ -1,0 +1,108 @@
+//! All S shares of a block and the tree over them. Seal, check and rederive all build it by the same function, so
+//! that they cannot disagree.
+
+use crate::key_shares::{self, KeyShares};
+use crate::{Binding, DataKey, Layout, UnsupportedCpu, cipher, code};
+use salus_types::{Hash, Height, KEY_SHARE_LENGTH, SealedShare, Slot, merkle};
+
+/// A library did not do what it must for input that was checked before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrimitiveError {
+    /// The vector code cannot run here.
+    #[error(transparent)]
+    UnsupportedCpu(#[from] UnsupportedCpu),
+    /// A defect of this crate: please report it.
+    #[error("the {0} library refused input that was checked before; this is a defect of the software")]
+    Defect(&'static str),
+}
+
+/// All shares of a block.
+pub(crate) struct ShareSet {
+    height: Height,
+    layout: Layout,
+    /// S fragments, end to end.
+    codeword: Vec<u8>,
+    key_shares: KeyShares,
+    leaves: Vec<Hash>,
+    root: Hash,
+}
+
+/// The leaf of a share: `H(0x00 || height || slot || H(fragment) || H(key share))`, numbers big-endian.
+pub(crate) fn leaf(height: Height, slot: Slot, fragment: &Hash, key_share: &[u8; KEY_SHARE_LENGTH]) -> Hash {
+    let mut bytes = Vec::with_capacity(75);
+    bytes.push(0x00);
+    bytes.extend_from_slice(&height.get().to_be_bytes());
+    bytes.extend_from_slice(&slot.get().to_be_bytes());
+    bytes.extend_from_slice(fragment.as_bytes());
+    bytes.extend_from_slice(Hash::of_content(key_share).as_bytes());
+    Hash::of_content(&bytes)
+}
+
+impl ShareSet {
+    /// Encrypts a payload, splits it and hashes the shares.
+    pub(crate) fn build(
+        payload: &[u8],
+        binding: &Binding,
+        layout: Layout,
+        key: &DataKey,
+        key_shares: KeyShares,
+    ) -> Result<Self, PrimitiveError> {
+        let mut codeword = vec![0; layout.codeword_length()];
+        let sealed = codeword
+            .get_mut(..layout.sealed_length())
+            .ok_or(PrimitiveError::Defect("layout"))?;
+        sealed
+            .get_mut(..payload.len())
+            .ok_or(PrimitiveError::Defect("layout"))?
+            .copy_from_slice(payload);
+        cipher::encrypt(key, binding, &layout, sealed)?;
+
+        let mut hashers = vec![blake3::Hasher::new(); layout.slots()];
+        code::encode(&layout, &mut codeword, |index, strip| {
+            if let Some(hasher) = hashers.get_mut(index) {
+                hasher.update(strip);
+            }
+        })?;
+        let leaves = (0u16..)
+            .zip(&hashers)
+            .map(|(slot, hasher)| {
+                let fragment = Hash::new(*hasher.finalize().as_bytes());
+                let key_share = key_shares::with_index(&key_shares, usize::from(slot))?;
+                Some(leaf(binding.height, Slot::new(slot), &fragment, &key_share))
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or(PrimitiveError::Defect("layout"))?;
+        Ok(Self {
+            height: binding.height,
+            layout,
+            codeword,
+            key_shares,
+            root: merkle::root(&leaves),
+            leaves,
+        })
+    }
+
+    pub(crate) const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) const fn root(&self) -> Hash {
+        self.root
+    }
+
+    /// The share of a slot; `None` if it was not dealt.
+    pub(crate) fn share(&self, slot: Slot) -> Option<SealedShare> {
+        let index = self.layout.index(slot)?;
+        let fragment = self
+            .codeword
+            .chunks_exact(self.layout.fragment_length())
+            .nth(index)?;
+        Some(SealedShare {
+            height: self.height,
+            slot,
+            key_share: key_shares::with_index(&self.key_shares, index)?,
+            path: merkle::path(&self.leaves, index)?,
+            fragment: fragment.to_vec(),
+        })
+    }
+}
