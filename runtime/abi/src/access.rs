@@ -212,7 +212,8 @@ pub mod query {
     pub const RECORDS: u8 = 1;
     /// PolicyList of the paper. Argument [`crate::PrincipalId`] (a patient), output `Vec<super::GrantEntry>`, at most 256.
     pub const POLICY_LIST: u8 = 2;
-    /// Argument [`super::TicketId`], output `Option<Ticket>`.
+    /// Argument [`super::TicketId`], output `Option<Ticket>`: a ticket that releases now, by block time. `None` also
+    /// when it has ended, when its grant was revoked and when its holder was deleted.
     pub const TICKET: u8 = 3;
     /// Argument [`crate::PrincipalId`], output [`super::Standing`].
     pub const STANDING: u8 = 4;
@@ -220,6 +221,21 @@ pub mod query {
     pub const LOG_HEAD: u8 = 5;
     /// Argument [`super::AccessRequest`], output [`super::Decision`]: what `retrieve` would answer now; logs nothing.
     pub const WOULD_DECIDE: u8 = 6;
+    /// Argument [`super::RuleScope`], output `Vec<ContractId>`: the rules that are asked about its requests, at most 8.
+    pub const RULES: u8 = 7;
+}
+
+/// Where the access contract keeps a record's [`Record`], for proofs of the state.
+pub fn record_key(id: RecordId) -> [u8; 9] {
+    let [a, b, c, d] = id.patient.get().to_be_bytes();
+    let [e, f, g, h] = id.record.get().to_be_bytes();
+    [b'r', a, b, c, d, e, f, g, h]
+}
+
+/// Where the access contract keeps a patient's [`LogHead`], for proofs of the state; no entry while the log is empty.
+pub fn log_head_key(patient: PrincipalId) -> [u8; 5] {
+    let [a, b, c, d] = patient.get().to_be_bytes();
+    [b'l', a, b, c, d]
 }
 
 /// A record of a patient.
@@ -576,7 +592,7 @@ pub mod error {
     pub const TOO_MANY: u16 = 6;
     /// The threshold would let too few members open the record, or the ending time has passed.
     pub const OUT_OF_RANGE: u16 = 7;
-    /// This record is on the chain already.
+    /// This record is on the chain already, or this rule registered for the scope already.
     pub const DUPLICATE: u16 = 8;
     /// The principal is under no penalty.
     pub const NO_PENALTY: u16 = 9;
