@@ -1,1 +1,54 @@
 //! Decides what to ask of whom: reconstruct, repair and catch up, without doing any I/O.
+//!
+//! No node holds a block whole. To read one, to get back a share that was lost, or to follow a chain that went on
+//! without it, a node gathers k shares from the members that hold them and opens the block:
+//!
+//! ```text
+//!   Open ------> reads    \                     / AskShare --> peers
+//!   Tip -------> catch up  } --> one gather per    Share <----  |
+//!   Missing ---> repair   /      block          \ Blame      whoever answers wrongly
+//!                   |
+//!                   +--> Opened / Failed, Apply, StoreShare: what became of it
+//! ```
+//!
+//! [`Archive`] is a plain struct in the manner of quinn: [`Archive::handle`] takes the time and one [`Input`] and
+//! returns what to do; [`Archive::next_wake`] says when to call again with [`Input::Wake`]. The same inputs at the
+//! same times give the same effects. Checking and opening shares is done inside, which takes milliseconds for a body
+//! of a megabyte: the shell gives the archive a thread of its own.
+//!
+//! - **Gather**: asks the k fastest first, one more after each hedge delay, and everyone once something failed. A wrong
+//!   share is an erasure, and whoever sent it is named. Late answers count as long as the gather lasts.
+//! - **Reads** of the same block share one gather. At most 32 gathers run for reads, and 1,024 jobs wait.
+//! - **Catch up**: a batch of headers under one certificate, checked back to the own tip; then block for block.
+//! - **Repair**: newest first, paced, in passes; what cannot be repaired in one pass is tried in the next.
+//!
+//! Invariants:
+//! - [`Effect::Blame`] names nobody who answered honestly: only shares that do not belong to a sound header, and
+//!   headers that no honest peer sends. Silence, refusal and slowness are never blamed.
+//! - [`Effect::Apply`] comes in the order of heights without gaps, one at a time, and only for blocks that a certificate
+//!   of the validators in force covers.
+//! - Each purpose gathers by itself: holders log why they were asked, so a read never rides on a repair.
+//! - Every queue, set and wait is bounded.
+#![deny(clippy::arithmetic_side_effects)]
+
+mod api;
+mod archive;
+
+mod catch_up;
+mod reads;
+mod repair;
+
+mod gather;
+mod headers;
+mod peers;
+mod ranges;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::{
+    Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError, RepairProgress, RequestId,
+    ShareRefusal, Shortfall, Tip,
+};
+pub use archive::Archive;
+pub use headers::HeadersError;

@@ -1,0 +1,368 @@
+//! What goes into the archive and what comes out of it.
+
+use crate::HeadersError;
+use salus_seal::{OpenError, OpenedBlock, SealingError, ShareError};
+use salus_types::{
+    BlockId, ChainId, CommitCertificate, Header, Height, MemberId, SealedShare, Slot, ValidatorSet,
+};
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A reader's own number for what it wants opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// The archive's number for something it asked. Never used twice by one archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Why a share is asked for. Holders log it, and may ask more for a read than for keeping the chain alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// To catch up.
+    Sync,
+    /// To get back the own share.
+    Repair,
+    /// To see the body.
+    Read,
+}
+
+/// Why a holder gives no share. None of these is a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ShareRefusal {
+    /// It does not have it: not yet, no more, or damaged.
+    NotHeld,
+    /// It has too much to do.
+    Busy,
+    /// No ticket on the chain allows this read.
+    NotAllowed,
+    /// The request did not reach it, or the answer did not arrive whole.
+    Unreachable,
+}
+
+/// The last block that this node has executed and stored. Height 0 is genesis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Its height.
+    pub height: Height,
+    /// Its id.
+    pub id: BlockId,
+}
+
+/// How the archive behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The network.
+    pub chain: ChainId,
+    /// This node's member.
+    pub member: MemberId,
+    /// The slot of this node's own shares.
+    pub slot: Slot,
+    /// How long a gather waits before it asks one more holder.
+    pub hedge_delay: Duration,
+    /// When a holder or a peer asked counts as silent. A later answer is still taken.
+    pub ask_timeout: Duration,
+    /// How often a gather asks round before it fails; at least 1.
+    pub attempts: u32,
+    /// The pause after the first round; grows by as much with each round.
+    pub retry_delay: Duration,
+    /// How long whoever was blamed is asked last (shares) or not at all (headers).
+    pub distrust: Duration,
+    /// How long to be one block behind before catching up: consensus usually brings that block by itself.
+    pub patience: Duration,
+    /// Bytes of shares that repair fetches in a second; at least 1.
+    pub repair_bytes_per_second: u64,
+    /// The pause before the second pass of repair; doubles with each pass that repairs nothing, up to 64 times as long.
+    pub repair_pause: Duration,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The time of [`crate::Archive::next_wake`] has come.
+    Wake,
+    /// A member can be asked.
+    Connected(MemberId),
+    /// A member can no longer be asked; what it was asked will not be answered.
+    Disconnected(MemberId),
+    /// Who holds which slot, whole: replaces what was known.
+    Holders(Vec<(MemberId, Slot)>),
+    /// The validators that decide the heights after the own tip. Before `Applied` or `Committed` when they change.
+    Validators(ValidatorSet),
+    /// Someone wants a block opened.
+    Open {
+        /// Comes back with the answer.
+        job: JobId,
+        /// The committed header.
+        header: Box<Header>,
+        /// The own share, if it is at hand.
+        own: Option<SealedShare>,
+    },
+    /// The reader no longer waits.
+    Cancel(JobId),
+    /// The answer to [`Effect::AskShare`].
+    Share {
+        /// What was asked.
+        request: RequestId,
+        /// Who answered.
+        member: MemberId,
+        /// The share as it came, unchecked, or why there is none.
+        result: Result<SealedShare, ShareRefusal>,
+    },
+    /// A peer says how far it is.
+    Tip {
+        /// Which peer.
+        member: MemberId,
+        /// Its last committed height.
+        height: Height,
+    },
+    /// The answer to [`Effect::AskHeaders`].
+    Headers {
+        /// What was asked.
+        request: RequestId,
+        /// Who answered.
+        member: MemberId,
+        /// Unchecked headers, ascending from the height asked for.
+        headers: Vec<Header>,
+        /// The unchecked certificate of the last of them.
+        certificate: Box<CommitCertificate>,
+    },
+    /// The peer has no such headers, or the request did not reach it.
+    HeadersRefused {
+        /// What was asked.
+        request: RequestId,
+        /// Who refused.
+        member: MemberId,
+    },
+    /// The block of [`Effect::Apply`] is executed and durable.
+    Applied {
+        /// Its height.
+        height: Height,
+    },
+    /// Consensus committed a block by itself.
+    Committed {
+        /// Its height.
+        height: Height,
+        /// Its id.
+        id: BlockId,
+    },
+    /// Own shares that are lost or damaged. Saying it again is harmless, so a restarted shell says all of it again.
+    Missing(Vec<RangeInclusive<Height>>),
+    /// The answer to [`Effect::NeedHeader`]; `None` if there is none, which puts the repair off.
+    Header {
+        /// The height asked for.
+        height: Height,
+        /// Its committed header.
+        header: Option<Box<Header>>,
+    },
+}
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Ask a member for its share; answer with [`Input::Share`].
+    AskShare {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// Whom to ask.
+        member: MemberId,
+        /// Of which block.
+        height: Height,
+        /// Why.
+        purpose: Purpose,
+    },
+    /// A read is done.
+    Opened {
+        /// Whose.
+        job: JobId,
+        /// The block; several jobs may share it.
+        block: Arc<OpenedBlock>,
+    },
+    /// A read came to nothing.
+    Failed {
+        /// Whose.
+        job: JobId,
+        /// Why.
+        error: ReadError,
+    },
+    /// The own share that came with [`Input::Open`] is damaged; it was not used. Report it as `Missing` to repair it.
+    OwnShareDamaged {
+        /// Of which block.
+        height: Height,
+        /// What is wrong with it.
+        error: ShareError,
+    },
+    /// A member answered as no honest one does. The signed answer to this request is the proof.
+    Blame {
+        /// Who.
+        member: MemberId,
+        /// The request that was answered so.
+        request: RequestId,
+        /// The height asked for.
+        height: Height,
+        /// What was wrong.
+        fault: Fault,
+    },
+    /// Ask a peer for headers; answer with [`Input::Headers`] or [`Input::HeadersRefused`].
+    AskHeaders {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// Whom to ask.
+        member: MemberId,
+        /// The first height wanted.
+        from: Height,
+        /// How many at most. The answer may be shorter, but must end with a header whose certificate it brings.
+        max: u16,
+    },
+    /// Execute and store a block, then say [`Input::Applied`]. If consensus committed that height in the meantime,
+    /// ignore it: [`Input::Committed`] has said so.
+    Apply {
+        /// Its certified header.
+        header: Box<Header>,
+        /// Its encoded body.
+        body: Vec<u8>,
+        /// The own share of it, to be durable before the block counts as applied; `None` if the own slot was not dealt
+        /// then.
+        share: Option<SealedShare>,
+        /// The certificate, for the last of a batch.
+        certificate: Option<Box<CommitCertificate>>,
+    },
+    /// A quorum certified a chain that does not contain the own tip, or a block that nobody can open: more members are
+    /// faulty than the network tolerates, or the own disk lies. Stop and call the operator.
+    Diverged {
+        /// Where.
+        height: Height,
+        /// What was seen.
+        reason: DivergenceReason,
+    },
+    /// Repair needs the header of a height; answer with [`Input::Header`], always.
+    NeedHeader {
+        /// Which.
+        height: Height,
+    },
+    /// Store a repaired share of the own slot.
+    StoreShare {
+        /// Of which block.
+        height: Height,
+        /// The share.
+        share: SealedShare,
+    },
+    /// How far repair is.
+    Progress(RepairProgress),
+}
+
+/// How far repair is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RepairProgress {
+    /// Shares repaired since the start of this archive.
+    pub repaired: u64,
+    /// Shares still to repair. When it is 0, the shell looks whether more are missing.
+    pub remaining: u64,
+}
+
+/// What someone did that no honest member does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A share that does not belong to the block.
+    #[error("wrong share: {0}")]
+    Share(#[from] ShareError),
+    /// Headers that are not the chain's.
+    #[error("wrong headers: {0}")]
+    Headers(#[from] HeadersError),
+}
+
+/// What does not fit together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DivergenceReason {
+    /// A certified header's parent is not the own block.
+    #[error("a quorum certified a block whose parent is {theirs}, but the own block is {own}")]
+    Fork {
+        /// The parent that the certified chain names.
+        theirs: BlockId,
+        /// The own block at that height.
+        own: BlockId,
+    },
+    /// k good shares of a certified block do not open to what its header promises.
+    #[error("a certified block does not open: {0}")]
+    Unopenable(OpenError),
+}
+
+/// Why a read came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Too many reads wait already; try again later.
+    #[error("{waiting} reads wait already; try again later")]
+    Busy {
+        /// Jobs that wait or run.
+        waiting: usize,
+    },
+    /// A job of that number waits already.
+    #[error("job {} waits already", .0.0)]
+    DuplicateJob(JobId),
+    /// The header's sealing is one that no block can have.
+    #[error("the header's sealing is refused: {0}")]
+    Header(#[from] SealingError),
+    /// Too few holders gave their share.
+    #[error(transparent)]
+    Shortfall(Box<Shortfall>),
+    /// The shares are good, yet they do not open.
+    #[error("the block does not open: {0}")]
+    Unopenable(#[from] OpenError),
+}
+
+/// Who gave no share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shortfall {
+    /// Good shares, the own one included.
+    pub good: usize,
+    /// k.
+    pub need: usize,
+    /// Did not answer in time.
+    pub silent: Vec<MemberId>,
+    /// Refused.
+    pub refused: Vec<(MemberId, ShareRefusal)>,
+    /// Sent a wrong share.
+    pub wrong: Vec<MemberId>,
+    /// Are not connected.
+    pub away: Vec<MemberId>,
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} needed shares", self.good, self.need)?;
+        let mut list = |what: &str, members: &mut dyn Iterator<Item = MemberId>| {
+            let names: Vec<String> = members.map(|member| member.to_string()).collect();
+            match names.is_empty() {
+                true => Ok(()),
+                false => write!(f, "; {what}: {}", names.join(", ")),
+            }
+        };
+        list("silent", &mut self.silent.iter().copied())?;
+        list("refused", &mut self.refused.iter().map(|(member, _)| *member))?;
+        list("wrong", &mut self.wrong.iter().copied())?;
+        list("not connected", &mut self.away.iter().copied())
+    }
+}
+
+impl std::error::Error for Shortfall {}
+
+impl Config {
+    /// The default behaviour: for a network of hospitals in one region.
+    pub const fn new(chain: ChainId, member: MemberId, slot: Slot) -> Self {
+        Self {
+            chain,
+            member,
+            slot,
+            hedge_delay: Duration::from_millis(40),
+            ask_timeout: Duration::from_secs(1),
+            attempts: 3,
+            retry_delay: Duration::from_millis(250),
+            distrust: Duration::from_secs(30),
+            patience: Duration::from_millis(300),
+            repair_bytes_per_second: 16 << 20,
+            repair_pause: Duration::from_secs(5),
+        }
+    }
+}

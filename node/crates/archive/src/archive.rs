@@ -1,0 +1,369 @@
+use crate::catch_up::CatchUp;
+use crate::gather::{Gather, Step};
+use crate::peers::Peers;
+use crate::reads::Reads;
+use crate::repair::Repair;
+use crate::{
+    Config, DivergenceReason, Effect, Input, JobId, Purpose, ReadError, RequestId, ShareRefusal, Tip,
+};
+use salus_seal::{OpenError, OpenedBlock};
+use salus_types::{BlockId, Header, Height, MemberId, SealedShare, Slot, ValidatorSet};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+type Key = (Purpose, Height, BlockId);
+
+/// The archive. All state is in memory and none of it is precious: after a restart, make a new one.
+#[derive(Debug)]
+pub struct Archive {
+    config: Config,
+    peers: Peers,
+    /// At most 32 for reads, 4 to catch up and 4 for repair.
+    gathers: BTreeMap<Key, Gather>,
+    reads: Reads,
+    catch_up: CatchUp,
+    repair: Repair,
+}
+
+impl Archive {
+    /// An archive at its own tip. `validators` decide the heights after it; nobody is connected and nothing is missing.
+    pub fn new(config: Config, tip: Tip, validators: ValidatorSet) -> Self {
+        Self {
+            peers: Peers::new(config.member),
+            gathers: BTreeMap::new(),
+            reads: Reads::default(),
+            catch_up: CatchUp::new(&config.chain, tip, validators),
+            repair: Repair::default(),
+            config,
+        }
+    }
+
+    /// Takes something that happened at `now`, time since any fixed moment, which never goes back. Returns what to do,
+    /// in this order.
+    pub fn handle(&mut self, now: Duration, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.take(now, input, &mut effects);
+        self.advance(now, &mut effects);
+        effects
+    }
+
+    /// When to call [`Self::handle`] with [`Input::Wake`], if nothing else happens before. May lie in the past.
+    pub fn next_wake(&self) -> Option<Duration> {
+        let gathers = self.gathers.values();
+        gathers
+            .filter_map(|gather| gather.next_wake(&self.config))
+            .chain(self.catch_up.next_wake())
+            .chain(self.repair.next_wake().filter(|_| self.can_repair()))
+            .min()
+    }
+
+    /// Forgets everything about catching up and begins anew from this tip. Reads and repair go on.
+    pub fn reset(&mut self, tip: Tip) {
+        self.catch_up.reset(tip);
+        self.drop_unplanned();
+    }
+
+    /// The last height that this node has.
+    pub const fn tip(&self) -> Tip {
+        self.catch_up.tip()
+    }
+
+    fn take(&mut self, now: Duration, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Wake => {}
+            Input::Connected(member) => self.peers.set_connected(member, true),
+            Input::Disconnected(member) => self.disconnected(member),
+            Input::Holders(holders) => self.peers.set_holders(&holders),
+            Input::Validators(validators) => {
+                self.catch_up.set_validators(&self.config.chain, validators);
+            }
+            Input::Open { job, header, own } => {
+                if let Err(error) = self.reads.add(job, header.id(&self.config.chain), header, own) {
+                    effects.push(Effect::Failed { job, error });
+                }
+            }
+            Input::Cancel(job) => self.cancel(job),
+            Input::Share {
+                request,
+                member,
+                result,
+            } => self.share(now, (request, member), result, effects),
+            Input::Tip { member, height } => self.peers.set_tip(member, Some(height)),
+            Input::Headers {
+                request,
+                member,
+                headers,
+                certificate,
+            } => {
+                let batch = (headers, certificate);
+                let from = (request, member);
+                let (config, peers) = (&self.config, &mut self.peers);
+                effects.extend(self.catch_up.headers(now, config, peers, from, batch));
+            }
+            Input::HeadersRefused { request, member } => {
+                let (config, peers) = (&self.config, &mut self.peers);
+                self.catch_up.refused(now, config, peers, (request, member));
+            }
+            Input::Applied { height } => self.catch_up.applied(height),
+            Input::Committed { height, id } => {
+                effects.extend(self.catch_up.committed(Tip { height, id }));
+                self.drop_unplanned();
+            }
+            Input::Missing(ranges) => self.missing(&ranges, effects),
+            Input::Header { height, header } => self.begin_repair(now, height, header),
+        }
+    }
+
+    fn disconnected(&mut self, member: MemberId) {
+        self.peers.set_connected(member, false);
+        self.catch_up.lost(member);
+        for gather in self.gathers.values_mut() {
+            gather.lost(member);
+        }
+    }
+
+    fn cancel(&mut self, job: JobId) {
+        if let Some(block) = self.reads.cancel(job) {
+            self.gathers
+                .retain(|(purpose, _, id), _| *purpose != Purpose::Read || *id != block);
+        }
+    }
+
+    fn missing(&mut self, ranges: &[RangeInclusive<Height>], effects: &mut Vec<Effect>) {
+        let before = self.repair.progress();
+        self.repair.add(ranges);
+        let after = self.repair.progress();
+        if after != before {
+            effects.push(Effect::Progress(after));
+        }
+    }
+
+    fn share(
+        &mut self,
+        now: Duration,
+        from: (RequestId, MemberId),
+        result: Result<SealedShare, ShareRefusal>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (request, member) = from;
+        let gathers = self.gathers.values_mut();
+        let Some(gather) = gathers.into_iter().find(|gather| gather.knows(request)) else {
+            return;
+        };
+        if let Err(fault) = gather.answer(now, &mut self.peers, from, result) {
+            self.peers.suspect(now, member, &self.config);
+            tracing::warn!(%member, height = %gather.height(), %fault, "a holder sent a wrong share");
+            effects.push(Effect::Blame {
+                member,
+                request,
+                height: gather.height(),
+                fault,
+            });
+        }
+    }
+
+    /// Lets everything move on until nothing more happens at this time.
+    fn advance(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        loop {
+            self.begin_reads(now, effects);
+            let (config, peers) = (&self.config, &mut self.peers);
+            effects.extend(self.catch_up.ask(now, config, peers));
+            for (block, header) in self.catch_up.begin(now) {
+                self.begin_sync(now, block, header, effects);
+            }
+            effects.extend(self.catch_up.apply());
+            while self.can_repair()
+                && let Some(height) = self.repair.begin(now)
+            {
+                effects.push(Effect::NeedHeader { height });
+            }
+            if !self.advance_gathers(now, effects) {
+                return;
+            }
+        }
+    }
+
+    /// Whether some gather ended, which makes room for others.
+    fn advance_gathers(&mut self, now: Duration, effects: &mut Vec<Effect>) -> bool {
+        let mut ended = Vec::new();
+        for (key, gather) in &mut self.gathers {
+            match gather.advance(now, &self.config, &mut self.peers) {
+                Step::Ask(asks) => {
+                    effects.extend(asks.into_iter().map(|(request, member)| Effect::AskShare {
+                        request,
+                        member,
+                        height: gather.height(),
+                        purpose: gather.purpose(),
+                    }))
+                }
+                Step::Done(result) => ended.push((*key, result)),
+            }
+        }
+        let some = !ended.is_empty();
+        for (key, result) in ended {
+            self.gathers.remove(&key);
+            let (purpose, height, block) = key;
+            match purpose {
+                Purpose::Read => self.end_read(&block, *result, effects),
+                Purpose::Sync => self.end_sync(now, height, &block, *result, effects),
+                Purpose::Repair => self.end_repair(now, height, *result, effects),
+            }
+        }
+        some
+    }
+
+    fn begin_reads(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        while let Some(waiting) = self.reads.begin() {
+            let (block, height) = (waiting.block, waiting.header.height);
+            let mut gather = match Gather::new(now, &self.config, Purpose::Read, *waiting.header) {
+                Ok(gather) => gather,
+                Err(error) => {
+                    self.end_read(&block, Err(ReadError::Header(error)), effects);
+                    continue;
+                }
+            };
+            if let Some(Err(error)) = waiting.own.map(|own| gather.offer_own(own)) {
+                effects.push(Effect::OwnShareDamaged { height, error });
+            }
+            self.gathers.insert((Purpose::Read, height, block), gather);
+        }
+    }
+
+    fn end_read(
+        &mut self,
+        block: &BlockId,
+        result: Result<OpenedBlock, ReadError>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let jobs = self.reads.finish(block).into_iter();
+        match result.map(Arc::new) {
+            Ok(block) => effects.extend(jobs.map(|job| Effect::Opened {
+                job,
+                block: Arc::clone(&block),
+            })),
+            Err(error) => effects.extend(jobs.map(|job| Effect::Failed {
+                job,
+                error: error.clone(),
+            })),
+        }
+    }
+
+    fn begin_sync(&mut self, now: Duration, block: BlockId, header: Header, effects: &mut Vec<Effect>) {
+        let height = header.height;
+        match Gather::new(now, &self.config, Purpose::Sync, header) {
+            Ok(gather) => {
+                self.gathers.insert((Purpose::Sync, height, block), gather);
+            }
+            Err(error) => {
+                self.catch_up.put_off(now, &self.config, &block);
+                effects.push(unopenable(height, OpenError::Sealing(error)));
+            }
+        }
+    }
+
+    fn end_sync(
+        &mut self,
+        now: Duration,
+        height: Height,
+        block: &BlockId,
+        result: Result<OpenedBlock, ReadError>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let opened = result.and_then(|opened| {
+            let share = own_share(&opened, self.config.slot)?;
+            Ok((opened.body().to_vec(), share))
+        });
+        match opened {
+            Ok((body, share)) => self.catch_up.opened(block, body, share),
+            Err(error) => {
+                tracing::debug!(%height, %error, "a block could not be opened to catch up; it is tried again");
+                self.catch_up.put_off(now, &self.config, block);
+                effects.extend(divergence(height, &error));
+            }
+        }
+    }
+
+    fn begin_repair(&mut self, now: Duration, height: Height, header: Option<Box<Header>>) {
+        if !self.repair.is_running(height) {
+            return;
+        }
+        let gather = header
+            .filter(|header| header.height == height)
+            .and_then(|header| {
+                let block = header.id(&self.config.chain);
+                self.repair.spend(now, &self.config, &header);
+                let gather = Gather::new(now, &self.config, Purpose::Repair, *header).ok()?;
+                Some((block, gather))
+            });
+        match gather {
+            Some((block, gather)) => {
+                self.gathers.insert((Purpose::Repair, height, block), gather);
+            }
+            None => self.repair.finish(now, &self.config, height, false),
+        }
+    }
+
+    fn end_repair(
+        &mut self,
+        now: Duration,
+        height: Height,
+        result: Result<OpenedBlock, ReadError>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match result.and_then(|opened| Ok(own_share(&opened, self.config.slot)?)) {
+            Ok(Some(share)) => {
+                self.repair.finish(now, &self.config, height, true);
+                effects.push(Effect::StoreShare { height, share });
+            }
+            Ok(None) => self.repair.drop(height),
+            Err(error) => {
+                tracing::debug!(%height, %error, "a share could not be repaired in this pass");
+                self.repair.finish(now, &self.config, height, false);
+                effects.extend(divergence(height, &error));
+            }
+        }
+        effects.push(Effect::Progress(self.repair.progress()));
+    }
+
+    /// With fewer than k holders at hand, repair would only shuffle its list.
+    fn can_repair(&self) -> bool {
+        self.peers.holders_connected() >= self.catch_up.threshold()
+    }
+
+    fn drop_unplanned(&mut self) {
+        let catch_up = &self.catch_up;
+        self.gathers
+            .retain(|(purpose, _, block), _| *purpose != Purpose::Sync || catch_up.is_planned(block));
+    }
+}
+
+/// The own share of an opened block; `None` if the own slot was not dealt in it.
+fn own_share(opened: &OpenedBlock, slot: Slot) -> Result<Option<SealedShare>, OpenError> {
+    match opened.rederive(slot) {
+        Ok(share) => Ok(Some(share)),
+        Err(OpenError::SlotOutOfRange { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a failure says about the chain, if it says more than that someone is away.
+fn divergence(height: Height, error: &ReadError) -> Option<Effect> {
+    match error {
+        ReadError::Unopenable(
+            error @ (OpenError::NotAuthentic(_)
+            | OpenError::Payload(_)
+            | OpenError::Commitment(_)
+            | OpenError::ShareRoot(_)),
+        ) => Some(unopenable(height, *error)),
+        _ => None,
+    }
+}
+
+fn unopenable(height: Height, error: OpenError) -> Effect {
+    Effect::Diverged {
+        height,
+        reason: DivergenceReason::Unopenable(error),
+    }
+}

@@ -1,0 +1,378 @@
+//! Catching up: which headers to ask for, which blocks to open, which to apply.
+
+use crate::headers::{self, Expected, Verdict};
+use crate::peers::Peers;
+use crate::{Config, DivergenceReason, Effect, Fault, RequestId, Tip};
+use salus_types::{
+    BlockId, ChainId, CommitCertificate, Hash, Header, Height, MemberId, SealedShare, ValidatorSet,
+};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Headers asked for at once.
+pub(crate) const BATCH_MAX: u16 = 64;
+/// Blocks opened ahead of the one that is applied, that one included.
+pub(crate) const OPEN_MAX: usize = 4;
+/// The next batch is asked for when no more than this many certified headers wait.
+const PLAN_LOW: usize = 16;
+/// Unanswered requests whose late answer is still taken.
+const ASKING_MAX: usize = 4;
+
+/// The part of the chain between the own tip and what is certified.
+#[derive(Debug)]
+pub(crate) struct CatchUp {
+    tip: Tip,
+    validators: ValidatorSet,
+    validators_hash: Hash,
+    /// Certified headers from the one after the tip, without gaps.
+    plan: VecDeque<Planned>,
+    /// All for the same headers; only the last can be on time.
+    asking: Vec<Asking>,
+    /// The next batch may have this many headers at most.
+    batch_max: u16,
+    behind_since: Option<Duration>,
+    /// When asking, which had to wait, can go on.
+    ask_wake: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Planned {
+    header: Header,
+    id: BlockId,
+    certificate: Option<Box<CommitCertificate>>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting { not_before: Duration },
+    Gathering,
+    Opened(Box<(Vec<u8>, Option<SealedShare>)>),
+    Applying,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    request: RequestId,
+    member: MemberId,
+    from: Height,
+    max: u16,
+    sent: Duration,
+    overdue: bool,
+}
+
+impl CatchUp {
+    pub(crate) fn new(chain: &ChainId, tip: Tip, validators: ValidatorSet) -> Self {
+        Self {
+            tip,
+            validators_hash: validators.hash(chain),
+            validators,
+            plan: VecDeque::new(),
+            asking: Vec::new(),
+            batch_max: BATCH_MAX,
+            behind_since: None,
+            ask_wake: None,
+        }
+    }
+
+    pub(crate) const fn tip(&self) -> Tip {
+        self.tip
+    }
+
+    pub(crate) fn threshold(&self) -> usize {
+        self.validators.threshold()
+    }
+
+    pub(crate) fn set_validators(&mut self, chain: &ChainId, validators: ValidatorSet) {
+        self.validators_hash = validators.hash(chain);
+        self.validators = validators;
+        self.batch_max = BATCH_MAX;
+    }
+
+    /// Begins anew from a tip.
+    pub(crate) fn reset(&mut self, tip: Tip) {
+        self.plan.clear();
+        self.asking.clear();
+        self.batch_max = BATCH_MAX;
+        self.move_tip(tip);
+    }
+
+    /// The block that was being applied is.
+    pub(crate) fn applied(&mut self, height: Height) {
+        let applying = |planned: &mut Planned| {
+            planned.header.height == height && matches!(planned.state, State::Applying)
+        };
+        if let Some(planned) = self.plan.pop_front_if(applying) {
+            self.move_tip(Tip {
+                height,
+                id: planned.id,
+            });
+        }
+    }
+
+    /// Consensus went on by itself.
+    pub(crate) fn committed(&mut self, tip: Tip) -> Option<Effect> {
+        if tip.height <= self.tip.height {
+            return None;
+        }
+        let mut diverged = None;
+        while let Some(planned) = self
+            .plan
+            .pop_front_if(|planned| planned.header.height <= tip.height)
+        {
+            if planned.header.height == tip.height && planned.id != tip.id {
+                diverged = Some(planned.id);
+            }
+        }
+        if self.plan.is_empty() {
+            self.asking.retain(|asking| asking.from == tip.height.next());
+        }
+        self.move_tip(tip);
+        let theirs = diverged?;
+        self.plan.clear();
+        Some(Effect::Diverged {
+            height: tip.height,
+            reason: DivergenceReason::Fork { theirs, own: tip.id },
+        })
+    }
+
+    /// A member will not answer.
+    pub(crate) fn lost(&mut self, member: MemberId) {
+        self.asking.retain(|asking| asking.member != member);
+    }
+
+    /// A peer refused.
+    pub(crate) fn refused(
+        &mut self,
+        now: Duration,
+        config: &Config,
+        peers: &mut Peers,
+        (request, member): (RequestId, MemberId),
+    ) {
+        if self.take(request, member).is_some() {
+            peers.rest_headers(now.saturating_add(config.ask_timeout.saturating_mul(2)), member);
+        }
+    }
+
+    /// Checks headers and plans them.
+    pub(crate) fn headers(
+        &mut self,
+        now: Duration,
+        config: &Config,
+        peers: &mut Peers,
+        (request, member): (RequestId, MemberId),
+        (headers, certificate): (Vec<Header>, Box<CommitCertificate>),
+    ) -> Option<Effect> {
+        let asking = self.take(request, member)?;
+        peers.answered(member, now.saturating_sub(asking.sent));
+        let (next, parent) = self.next();
+        if asking.from != next {
+            return None;
+        }
+        let expected = Expected {
+            chain: &config.chain,
+            validators: &self.validators,
+            validators_hash: self.validators_hash,
+            from: next,
+            max: asking.max,
+            parent,
+        };
+        match headers::check(&expected, &headers, &certificate) {
+            Verdict::Sound(ids) => {
+                self.extend(now, headers, ids, certificate);
+                None
+            }
+            Verdict::Shorter(0) => {
+                // Either this peer is wrong or the own validator set is old: nobody is blamed, someone else is asked.
+                peers.rest_headers(now.saturating_add(config.distrust), member);
+                None
+            }
+            Verdict::Shorter(before) => {
+                self.batch_max = before;
+                None
+            }
+            Verdict::Fork { parent: theirs } => Some(Effect::Diverged {
+                height: next,
+                reason: DivergenceReason::Fork { theirs, own: parent },
+            }),
+            Verdict::Wrong(error) => {
+                peers.suspect(now, member, config);
+                peers.set_tip(member, None);
+                Some(Effect::Blame {
+                    member,
+                    request,
+                    height: next,
+                    fault: Fault::Headers(error),
+                })
+            }
+        }
+    }
+
+    /// Asks for the next headers, if some are wanted.
+    pub(crate) fn ask(&mut self, now: Duration, config: &Config, peers: &mut Peers) -> Option<Effect> {
+        self.ask_wake = None;
+        for asking in self.asking.iter_mut().filter(|asking| !asking.overdue) {
+            let deadline = asking.sent.saturating_add(config.ask_timeout);
+            if now < deadline {
+                self.ask_wake = Some(deadline);
+                return None;
+            }
+            asking.overdue = true;
+            peers.silent(asking.member, config);
+            let rest = config.ask_timeout.saturating_mul(4);
+            peers.rest_headers(now.saturating_add(rest), asking.member);
+        }
+        let (from, _) = self.next();
+        if !self.wants(now, config, peers, from) {
+            return None;
+        }
+        let Some(member) = peers.for_headers(now, from) else {
+            self.ask_wake = peers.headers_wake(from);
+            return None;
+        };
+        if self.asking.len() >= ASKING_MAX {
+            self.asking.remove(0);
+        }
+        let asking = Asking {
+            request: peers.next_request(),
+            member,
+            from,
+            max: self.batch_max,
+            sent: now,
+            overdue: false,
+        };
+        self.asking.push(asking);
+        self.ask_wake = Some(now.saturating_add(config.ask_timeout));
+        Some(Effect::AskHeaders {
+            request: asking.request,
+            member,
+            from,
+            max: asking.max,
+        })
+    }
+
+    /// Headers of the next blocks to open.
+    pub(crate) fn begin(&mut self, now: Duration) -> Vec<(BlockId, Header)> {
+        let mut begun = Vec::new();
+        for planned in self.plan.iter_mut().take(OPEN_MAX) {
+            if matches!(planned.state, State::Waiting { not_before } if now >= not_before) {
+                planned.state = State::Gathering;
+                begun.push((planned.id, planned.header.clone()));
+            }
+        }
+        begun
+    }
+
+    /// Whether a block is still wanted.
+    pub(crate) fn is_planned(&self, block: &BlockId) -> bool {
+        self.plan
+            .iter()
+            .take(OPEN_MAX)
+            .any(|planned| planned.id == *block)
+    }
+
+    /// A block is open.
+    pub(crate) fn opened(&mut self, block: &BlockId, body: Vec<u8>, share: Option<SealedShare>) {
+        if let Some(planned) = self.plan.iter_mut().find(|planned| planned.id == *block) {
+            planned.state = State::Opened(Box::new((body, share)));
+        }
+    }
+
+    /// A block could not be opened; it is tried again.
+    pub(crate) fn put_off(&mut self, now: Duration, config: &Config, block: &BlockId) {
+        if let Some(planned) = self.plan.iter_mut().find(|planned| planned.id == *block) {
+            planned.state = State::Waiting {
+                not_before: now.saturating_add(config.ask_timeout),
+            };
+        }
+    }
+
+    /// The next block to apply, once it is open and the one before it is applied.
+    pub(crate) fn apply(&mut self) -> Option<Effect> {
+        let planned = self.plan.front_mut()?;
+        if !matches!(planned.state, State::Opened(_)) {
+            return None;
+        }
+        let State::Opened(opened) = std::mem::replace(&mut planned.state, State::Applying) else {
+            return None;
+        };
+        let (body, share) = *opened;
+        Some(Effect::Apply {
+            header: Box::new(planned.header.clone()),
+            body,
+            share,
+            certificate: planned.certificate.take(),
+        })
+    }
+
+    /// When there is something to do.
+    pub(crate) fn next_wake(&self) -> Option<Duration> {
+        let waiting = self.plan.iter().take(OPEN_MAX);
+        let waiting = waiting.filter_map(|planned| match planned.state {
+            State::Waiting { not_before } => Some(not_before),
+            _ => None,
+        });
+        waiting.chain(self.ask_wake).min()
+    }
+
+    /// The height after the last certified one, and that one's id.
+    fn next(&self) -> (Height, BlockId) {
+        match self.plan.back() {
+            Some(last) => (last.header.height.next(), last.id),
+            None => (self.tip.height.next(), self.tip.id),
+        }
+    }
+
+    fn move_tip(&mut self, tip: Tip) {
+        self.tip = tip;
+        self.behind_since = None;
+    }
+
+    fn wants(&mut self, now: Duration, config: &Config, peers: &Peers, from: Height) -> bool {
+        let Some(best) = peers.best_tip().filter(|best| *best >= from) else {
+            self.behind_since = None;
+            return false;
+        };
+        if let Some(last) = self.plan.back() {
+            // Other validators decide what comes next: the shell names them when it has applied this.
+            return self.plan.len() <= PLAN_LOW && last.header.next_validators == self.validators_hash;
+        }
+        let patient_until = self
+            .behind_since
+            .get_or_insert(now)
+            .saturating_add(config.patience);
+        if best > from || now >= patient_until {
+            return true;
+        }
+        self.ask_wake = Some(patient_until);
+        false
+    }
+
+    fn take(&mut self, request: RequestId, member: MemberId) -> Option<Asking> {
+        let mine = |asking: &Asking| asking.request == request && asking.member == member;
+        let position = self.asking.iter().position(mine)?;
+        Some(self.asking.remove(position))
+    }
+
+    fn extend(
+        &mut self,
+        now: Duration,
+        headers: Vec<Header>,
+        ids: Vec<BlockId>,
+        certificate: Box<CommitCertificate>,
+    ) {
+        self.asking.clear();
+        self.batch_max = BATCH_MAX;
+        for (header, id) in headers.into_iter().zip(ids) {
+            self.plan.push_back(Planned {
+                header,
+                id,
+                certificate: None,
+                state: State::Waiting { not_before: now },
+            });
+        }
+        if let Some(last) = self.plan.back_mut() {
+            last.certificate = Some(certificate);
+        }
+    }
+}
