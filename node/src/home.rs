@@ -5,7 +5,7 @@
 //!   config.toml        the operator's file
 //!   genesis.toml       the network's agreement
 //!   contracts/         code that the genesis names and that does not ship with this program: <hash>.wasm
-//!   keys/validator.key the validator's seed, encrypted under a passphrase
+//!   keys/validator.key a keystore: the seed of all the validator's keys, encrypted under a passphrase
 //!   data/              shares, write-ahead log, index, pieces of records
 //! ```
 //!
@@ -13,7 +13,8 @@
 //! where nobody is there to type it.
 
 use salus_client::keystore;
-use salus_types::{Member, PublicKey, SecretKey};
+use salus_records::ReleaseSecret;
+use salus_types::{Member, SecretKey};
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
@@ -113,9 +114,9 @@ impl Home {
         let shown = path.display().to_string();
         let sealed = fs::read(&path).map_err(|error| HomeError::File { path: shown.clone(), error })?;
         let passphrase = self.passphrase()?;
-        let seed = keystore::open(&sealed, &passphrase)
+        let identity = keystore::decrypt(&sealed, &passphrase)
             .map_err(|error| HomeError::Keystore { path: shown, error: error.to_string() })?;
-        Ok(ValidatorKeys::from_seed(&seed))
+        Ok(ValidatorKeys::from_seed(&identity.signing().seed()))
     }
 
     fn passphrase(&self) -> Result<Zeroizing<String>, HomeError> {
@@ -141,9 +142,9 @@ pub struct ValidatorKeys {
     /// Signs votes and receipts.
     pub consensus: SecretKey,
     /// Identifies the validator on the network.
-    pub network: Zeroizing<[u8; 32]>,
+    pub network: SecretKey,
     /// Opens key shares of health records that are sealed to this member.
-    pub release: Zeroizing<[u8; 32]>,
+    pub release: ReleaseSecret,
     /// Wraps what is stored on this machine's disk.
     pub storage: Zeroizing<[u8; 32]>,
 }
@@ -154,20 +155,17 @@ impl ValidatorKeys {
         let derive = |context: &str| Zeroizing::new(blake3::derive_key(context, seed));
         Self {
             consensus: SecretKey::from_seed(&derive("salus 2026-11 validator consensus key")),
-            network: derive("salus 2026-11 validator network key"),
-            release: derive("salus 2026-11 validator release key"),
+            network: SecretKey::from_seed(&derive("salus 2026-11 validator network key")),
+            release: ReleaseSecret::from_seed(&derive("salus 2026-11 validator release key")),
             storage: derive("salus 2026-11 validator storage key"),
         }
     }
 
     /// Whether these are the keys of a member.
     pub fn belong_to(&self, member: &Member) -> bool {
-        self.consensus.public() == member.consensus_key && self.network_public() == member.network_key
-    }
-
-    /// The public key that other validators know this one by on the network.
-    pub fn network_public(&self) -> PublicKey {
-        SecretKey::from_seed(&self.network).public()
+        self.consensus.public() == member.consensus_key
+            && self.network.public() == member.network_key
+            && *self.release.public().as_bytes() == member.release_key
     }
 }
 

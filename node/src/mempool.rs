@@ -72,12 +72,20 @@ pub struct Sender {
 #[derive(Debug, Default)]
 pub struct Mempool {
     limits: Limits,
-    waiting: BTreeMap<PrincipalId, BTreeMap<Sequence, Waiting>>,
+    queues: BTreeMap<PrincipalId, Queue>,
     arrivals: BTreeMap<u64, (PrincipalId, Sequence)>,
     known: BTreeMap<TransactionId, (PrincipalId, Sequence)>,
     organisations: BTreeMap<MemberId, usize>,
     next_arrival: u64,
     bytes: usize,
+}
+
+/// One sender's transactions.
+#[derive(Debug, Default)]
+struct Queue {
+    /// The sequence number that the next executed one carries.
+    next: Sequence,
+    waiting: BTreeMap<Sequence, Waiting>,
 }
 
 #[derive(Debug)]
@@ -111,7 +119,12 @@ impl Mempool {
     /// The waiting transaction with this id.
     pub fn get(&self, id: &TransactionId) -> Option<&Transaction> {
         let (sender, sequence) = self.known.get(id)?;
-        Some(&self.waiting.get(sender)?.get(sequence)?.transaction)
+        Some(&self.queues.get(sender)?.waiting.get(sequence)?.transaction)
+    }
+
+    /// Whether something waits that can be executed now.
+    pub fn is_ready(&self) -> bool {
+        self.queues.values().any(|queue| queue.waiting.contains_key(&queue.next))
     }
 
     /// Takes a checked transaction; `tip` is the committed height.
@@ -126,7 +139,9 @@ impl Mempool {
         self.arrivals.insert(arrival, (principal, sequence));
         *self.organisations.entry(sender.organisation).or_default() += 1;
         let waiting = Waiting { transaction, arrival, organisation: sender.organisation };
-        self.waiting.entry(principal).or_default().insert(sequence, waiting);
+        let queue = self.queues.entry(principal).or_default();
+        queue.next = queue.next.max(sender.next);
+        queue.waiting.insert(sequence, waiting);
         Ok(())
     }
 
@@ -144,7 +159,7 @@ impl Mempool {
         if payload.expires <= tip {
             return Err(PoolError::Expired(payload.expires));
         }
-        if self.waiting.get(&payload.sender).is_some_and(|own| own.contains_key(&payload.sequence)) {
+        if self.queues.get(&payload.sender).is_some_and(|own| own.waiting.contains_key(&payload.sequence)) {
             return Err(PoolError::SequenceTaken);
         }
         let governance = matches!(payload.call, Call::System(_));
@@ -159,30 +174,28 @@ impl Mempool {
         Ok(())
     }
 
-    /// Waiting transactions in an order in which they can be executed, of at most `bytes_max` together.
-    ///
-    /// `next` tells the sequence number that a sender's next transaction carries.
-    pub fn candidates(&self, bytes_max: usize, next: impl Fn(PrincipalId) -> Sequence) -> Vec<Transaction> {
-        let mut expected: BTreeMap<PrincipalId, Sequence> = BTreeMap::new();
+    /// Waiting transactions in an order in which they can be executed: at most `count_max`, of at most `bytes_max`.
+    pub fn candidates(&self, count_max: usize, bytes_max: usize) -> Vec<Transaction> {
+        let mut upcoming: BTreeMap<PrincipalId, Sequence> = BTreeMap::new();
         let (mut chosen, mut bytes) = (Vec::new(), 0usize);
         for (sender, sequence) in self.arrivals.values() {
-            let upcoming = expected.entry(*sender).or_insert_with(|| next(*sender));
-            if *sequence != *upcoming {
-                continue; // it waits for an earlier one, or went in together with that one below
+            let Some(queue) = self.queues.get(sender) else { continue };
+            let upcoming = upcoming.entry(*sender).or_insert(queue.next);
+            if sequence != upcoming {
+                continue; // it waits for an earlier one, or went in right behind that one
             }
-            let Some(queue) = self.waiting.get(sender) else { continue };
-            for (sequence, waiting) in queue.range(*sequence..) {
-                if *sequence != *upcoming {
+            for (sequence, waiting) in queue.waiting.range(*sequence..) {
+                if sequence != upcoming {
                     break;
                 }
                 bytes = bytes.saturating_add(waiting.transaction.encoded_length());
-                if bytes > bytes_max {
+                if bytes > bytes_max || chosen.len() >= count_max {
                     return chosen;
                 }
                 chosen.push(waiting.transaction.clone());
                 *upcoming = upcoming.saturating_add(1);
-                // A later arrival keeps its place in the queue: stop where others came in between.
-                if queue.get(upcoming).is_some_and(|following| following.arrival > waiting.arrival) {
+                // One that arrived later keeps its place behind the other senders' that came in between.
+                if queue.waiting.get(upcoming).is_some_and(|following| following.arrival > waiting.arrival) {
                     break;
                 }
             }
@@ -190,32 +203,40 @@ impl Mempool {
         chosen
     }
 
-    /// Removes what was committed or can't be any more: `next` as for [`Self::candidates`], for the senders of a block.
+    /// Removes what a block executed and what can't be executed any more: for each sender of the block, the
+    /// sequence number its next transaction carries.
     pub fn committed(&mut self, tip: Height, executed: impl IntoIterator<Item = (PrincipalId, Sequence)>) {
         for (sender, next) in executed {
-            let Some(queue) = self.waiting.get_mut(&sender) else { continue };
-            let rest = queue.split_off(&next);
-            let done = std::mem::replace(queue, rest);
+            let Some(queue) = self.queues.get_mut(&sender) else { continue };
+            queue.next = queue.next.max(next);
+            let rest = queue.waiting.split_off(&queue.next);
+            let done = std::mem::replace(&mut queue.waiting, rest);
             done.into_values().for_each(|waiting| self.forget(waiting));
         }
-        let expired = |queue: &BTreeMap<Sequence, Waiting>| -> Vec<Sequence> {
-            let late = |waiting: &Waiting| waiting.transaction.payload().expires <= tip;
-            queue.iter().filter(|(_, waiting)| late(waiting)).map(|(sequence, _)| *sequence).collect()
-        };
-        let late: Vec<_> = self.waiting.iter().map(|(sender, queue)| (*sender, expired(queue))).collect();
-        for (sender, sequences) in late {
-            for sequence in sequences {
-                self.remove(sender, sequence);
-            }
+        let late = |waiting: &Waiting| waiting.transaction.payload().expires <= tip;
+        let expired: Vec<(PrincipalId, Sequence)> = self
+            .arrivals
+            .values()
+            .filter(|(sender, sequence)| self.queues.get(sender).and_then(|q| q.waiting.get(sequence)).is_some_and(late))
+            .copied()
+            .collect();
+        for (sender, sequence) in expired {
+            self.remove(sender, sequence);
         }
-        self.waiting.retain(|_, queue| !queue.is_empty());
+        self.queues.retain(|_, queue| !queue.waiting.is_empty());
     }
 
     /// Removes one transaction: its execution was refused.
     pub fn remove(&mut self, sender: PrincipalId, sequence: Sequence) {
-        if let Some(waiting) = self.waiting.get_mut(&sender).and_then(|queue| queue.remove(&sequence)) {
+        if let Some(waiting) = self.queues.get_mut(&sender).and_then(|queue| queue.waiting.remove(&sequence)) {
             self.forget(waiting);
         }
+    }
+
+    /// Removes everything of a sender: its key changed, so the signatures were checked under the wrong one.
+    pub fn remove_sender(&mut self, sender: PrincipalId) {
+        let Some(queue) = self.queues.remove(&sender) else { return };
+        queue.waiting.into_values().for_each(|waiting| self.forget(waiting));
     }
 
     fn forget(&mut self, waiting: Waiting) {

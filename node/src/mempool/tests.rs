@@ -26,7 +26,7 @@ fn put(pool: &mut Mempool, sender: u32, sequence: u64) -> Result<(), PoolError> 
 }
 
 fn order(pool: &Mempool) -> Vec<(u32, u64)> {
-    let chosen = pool.candidates(usize::MAX, |_| Sequence::ZERO);
+    let chosen = pool.candidates(usize::MAX, usize::MAX);
     chosen.iter().map(|t| (t.payload().sender.get(), t.payload().sequence.get())).collect()
 }
 
@@ -69,6 +69,9 @@ fn committed_and_expired_transactions_leave() {
     put(&mut pool, 2, 0).unwrap();
     pool.committed(Height::new(1), [(PrincipalId::new(1), Sequence::new(2))]);
     assert_eq!(pool.len(), 2);
+    assert!(pool.is_ready(), "1 goes on with number 2");
+    pool.remove_sender(PrincipalId::new(2));
+    assert_eq!(pool.len(), 1);
     pool.committed(Height::new(100), []);
     assert!(pool.is_empty() && pool.bytes == 0 && pool.arrivals.is_empty());
 }
@@ -87,9 +90,10 @@ proptest! {
             *expected += 1;
         }
         // Nothing executable is left behind.
-        for (sender, queue) in &pool.waiting {
+        for (sender, queue) in &pool.queues {
             let upcoming = next.get(&sender.get()).copied().unwrap_or(0);
-            prop_assert!(!queue.contains_key(&Sequence::new(upcoming)));
+            prop_assert!(!queue.waiting.contains_key(&Sequence::new(upcoming)));
         }
+        prop_assert_eq!(pool.is_ready(), !next.is_empty());
     }
 }

@@ -1,0 +1,359 @@
+//! A validator seen from outside, through its public HTTP interface: what the command line, the demo and the
+//! benches use. It knows nothing of a node's inside.
+
+use data_encoding::{BASE64, HEXLOWER};
+use salus_types::codec::{self, Decode, Encode};
+use salus_types::{
+    ChainId, ContractId, Height, Member, MemberId, PrincipalId, PublicKey, Sequence, Slot, TransactionId,
+    UnverifiedTransaction,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A validator's public interface.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    base: String,
+    http: reqwest::Client,
+}
+
+/// Why a validator did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// Nobody answers.
+    #[error("no validator answers at {base}: {reason}")]
+    Unreachable {
+        /// Where it was expected.
+        base: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// It said no.
+    #[error("{message} ({code}); {hint}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// A stable code.
+        code: String,
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The answer makes no sense.
+    #[error("the validator's answer makes no sense: {0}")]
+    Garbled(String),
+}
+
+impl RemoteError {
+    /// The stable code of a refusal; empty otherwise.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::Unreachable { .. } | Self::Garbled(_) => "",
+        }
+    }
+}
+
+/// How a validator is.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Status {
+    /// The network's id.
+    pub chain: String,
+    /// The network's name.
+    pub name: String,
+    /// Whose validator it is.
+    pub member: u16,
+    /// Its version.
+    pub version: String,
+    /// The last committed height.
+    pub height: u64,
+    /// Its block's id.
+    pub block_id: String,
+    /// Its time, milliseconds since 1970.
+    pub block_time_ms: u64,
+    /// n.
+    pub validators: u16,
+    /// k.
+    pub threshold: u16,
+    /// Other validators it is connected to.
+    pub peers: u16,
+    /// Transactions waiting.
+    pub mempool: u32,
+    /// Whether it is behind its peers.
+    pub catching_up: bool,
+    /// Repair of its own shares.
+    pub repair: RepairStatus,
+    /// What it keeps.
+    pub storage: Storage,
+}
+
+/// Repair of a validator's own shares.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct RepairStatus {
+    /// Shares it still misses.
+    pub missing: u64,
+    /// Shares it rebuilt since it was started.
+    pub repaired: u64,
+}
+
+/// What a validator keeps on disk, in bytes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Storage {
+    /// Shares of blocks.
+    pub shares_bytes: u64,
+    /// Headers, state and indexes.
+    pub index_bytes: u64,
+    /// Consensus write-ahead log.
+    pub wal_bytes: u64,
+    /// Pieces of health records.
+    pub pieces_bytes: u64,
+    /// What all bodies would take if they were kept whole.
+    pub full_replication_bytes: u64,
+}
+
+/// A transaction in a block.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Committed {
+    /// The transaction's id.
+    pub id: String,
+    /// In which block.
+    pub height: Option<u64>,
+    /// At which position.
+    pub index: Option<u32>,
+    /// What it did.
+    pub receipt: Option<Receipt>,
+}
+
+/// What a transaction did.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Receipt {
+    /// Whether it did what it says.
+    pub success: bool,
+    /// Why not.
+    pub failure: Option<Failure>,
+    /// What it cost.
+    pub gas_used: u64,
+    output: String,
+}
+
+/// Why a transaction failed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Failure {
+    /// A stable code.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl Receipt {
+    /// What the entry returned.
+    pub fn output<T: Encode + Decode<()>>(&self) -> Result<T, RemoteError> {
+        decode(&self.output)
+    }
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    code: String,
+    message: String,
+    hint: String,
+}
+
+fn garbled(error: impl ToString) -> RemoteError {
+    RemoteError::Garbled(error.to_string())
+}
+
+fn decode<T: Encode + Decode<()>>(base64: &str) -> Result<T, RemoteError> {
+    let bytes = BASE64.decode(base64.as_bytes()).map_err(garbled)?;
+    codec::decode(&bytes, 1 << 20).map_err(garbled)
+}
+
+impl Remote {
+    /// The validator at a base address such as `http://127.0.0.1:8700`.
+    pub fn new(base: &str) -> Result<Self, RemoteError> {
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().map_err(garbled)?;
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), http })
+    }
+
+    /// Its base address.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, RemoteError> {
+        let lost = |error: reqwest::Error| RemoteError::Unreachable {
+            base: self.base.clone(),
+            reason: error.without_url().to_string(),
+        };
+        let response = request.send().await.map_err(lost)?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(lost)?;
+        if status.is_success() {
+            return Ok(body.into());
+        }
+        let refusal: Refusal = serde_json::from_slice(&body).map_err(|_| garbled(format!("HTTP status {status}")))?;
+        let Refusal { code, message, hint } = refusal;
+        Err(RemoteError::Refused { status: status.as_u16(), code, message, hint })
+    }
+
+    /// A JSON answer to a GET.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
+        let body = self.send(self.http.get(format!("{}{path}", self.base))).await?;
+        serde_json::from_slice(&body).map_err(garbled)
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, content: &Value) -> Result<T, RemoteError> {
+        let body = self.send(self.http.post(format!("{}{path}", self.base)).json(content)).await?;
+        serde_json::from_slice(&body).map_err(garbled)
+    }
+
+    /// The text of the Prometheus metrics.
+    pub async fn metrics(&self) -> Result<String, RemoteError> {
+        let body = self.send(self.http.get(format!("{}/metrics", self.base))).await?;
+        String::from_utf8(body).map_err(garbled)
+    }
+
+    /// How it is.
+    pub async fn status(&self) -> Result<Status, RemoteError> {
+        self.get("/v1/status").await
+    }
+
+    /// The network's id.
+    pub async fn chain(&self) -> Result<ChainId, RemoteError> {
+        self.status().await?.chain.parse().map_err(garbled)
+    }
+
+    /// The members of the network.
+    pub async fn members(&self) -> Result<Vec<Member>, RemoteError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            members: Vec<Row>,
+        }
+        #[derive(Deserialize)]
+        struct Row {
+            id: u16,
+            name: String,
+            consensus_key: String,
+            network_key: String,
+            release_key: String,
+            slot: u16,
+            addresses: Vec<String>,
+        }
+        let key = |text: &str| -> Result<[u8; 32], RemoteError> {
+            let bytes = HEXLOWER.decode(text.as_bytes()).map_err(garbled)?;
+            bytes.try_into().map_err(|_| garbled("a key is not 32 bytes long"))
+        };
+        let answer: Answer = self.get("/v1/members").await?;
+        let member = |row: Row| {
+            Ok(Member {
+                id: MemberId::new(row.id),
+                name: row.name,
+                consensus_key: PublicKey::new(key(&row.consensus_key)?),
+                network_key: PublicKey::new(key(&row.network_key)?),
+                release_key: key(&row.release_key)?,
+                slot: Slot::new(row.slot),
+                addresses: row.addresses,
+            })
+        };
+        answer.members.into_iter().map(member).collect()
+    }
+
+    /// The sequence number a principal's next transaction carries.
+    pub async fn next_sequence(&self, principal: PrincipalId) -> Result<Sequence, RemoteError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            next_sequence: u64,
+        }
+        let answer: Answer = self.get(&format!("/v1/principals/{}", principal.get())).await?;
+        Ok(Sequence::new(answer.next_sequence))
+    }
+
+    /// Asks a contract.
+    pub async fn query<T: Encode + Decode<()>>(
+        &self,
+        contract: ContractId,
+        entry: u8,
+        input: &impl Encode,
+    ) -> Result<T, RemoteError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            output: String,
+        }
+        let input = BASE64.encode(&codec::encode(input));
+        let question = json!({ "contract": contract.get(), "entry": entry, "input": input });
+        let answer: Answer = self.post("/v1/query", &question).await?;
+        decode(&answer.output)
+    }
+
+    /// Hands in a transaction; it is in the pool when this returns.
+    pub async fn submit(
+        &self,
+        chain: &ChainId,
+        transaction: &UnverifiedTransaction,
+    ) -> Result<TransactionId, RemoteError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            id: String,
+        }
+        let answer: Answer = self.post("/v1/transactions", &submission(chain, transaction)).await?;
+        answer.id.parse().map_err(garbled)
+    }
+
+    /// Hands in a transaction and waits until it is in a block.
+    pub async fn submit_and_wait(
+        &self,
+        chain: &ChainId,
+        transaction: &UnverifiedTransaction,
+    ) -> Result<Committed, RemoteError> {
+        let mut answer: Committed =
+            self.post("/v1/transactions?wait=commit", &submission(chain, transaction)).await?;
+        while answer.receipt.is_none() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            answer = self.get(&format!("/v1/transactions/{}", answer.id)).await?;
+        }
+        Ok(answer)
+    }
+
+    /// What became of a transaction.
+    pub async fn transaction(&self, id: &TransactionId) -> Result<Committed, RemoteError> {
+        self.get(&format!("/v1/transactions/{id}")).await
+    }
+
+    /// A block's header and certificate.
+    pub async fn block(&self, height: Height) -> Result<Value, RemoteError> {
+        self.get(&format!("/v1/blocks/{height}")).await
+    }
+
+    /// A block's body, reconstructed from shares.
+    pub async fn body(&self, height: Height) -> Result<Value, RemoteError> {
+        self.get(&format!("/v1/blocks/{height}/body")).await
+    }
+
+    /// Hands a piece of a record to a member, through this validator; returns the member's signed receipt.
+    pub async fn store_piece(&self, member: MemberId, piece: Vec<u8>) -> Result<[u8; 64], RemoteError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            signature: String,
+        }
+        let url = format!("{}/v1/records/pieces/{}", self.base, member.get());
+        let request = self.http.put(url).header("content-type", "application/octet-stream").body(piece);
+        let answer: Answer = serde_json::from_slice(&self.send(request).await?).map_err(garbled)?;
+        let signature = HEXLOWER.decode(answer.signature.as_bytes()).map_err(garbled)?;
+        signature.try_into().map_err(|_| garbled("a signature is not 64 bytes long"))
+    }
+
+    /// Asks a member for its piece of a record, through this validator.
+    pub async fn read_piece(&self, member: MemberId, request: Vec<u8>) -> Result<Vec<u8>, RemoteError> {
+        let url = format!("{}/v1/records/pieces/{}/read", self.base, member.get());
+        self.send(self.http.post(url).header("content-type", "application/octet-stream").body(request)).await
+    }
+}
+
+fn submission(chain: &ChainId, transaction: &UnverifiedTransaction) -> Value {
+    json!({ "chain_id": chain.to_string(), "transaction": BASE64.encode(&codec::encode(transaction)) })
+}
