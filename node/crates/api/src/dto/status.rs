@@ -1,0 +1,140 @@
+//! The node and the members.
+
+use super::hex;
+use crate::{ChainFacts, MemberStatus, NodeStatus};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How the node is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StatusDto {
+    /// The chain's id, hexadecimal.
+    pub(crate) chain: String,
+    /// The network's name.
+    pub(crate) name: String,
+    /// The member that runs this node.
+    pub(crate) member: u16,
+    /// The node's version.
+    pub(crate) version: String,
+    /// The last committed height; 0 before the first block.
+    pub(crate) height: u64,
+    /// The last committed block, hexadecimal.
+    pub(crate) block_id: String,
+    /// Its time, milliseconds since 1970.
+    pub(crate) block_time_ms: u64,
+    /// n: validators of the next height.
+    pub(crate) validators: u16,
+    /// k: shares needed to open a block.
+    pub(crate) threshold: u16,
+    /// Validators connected, without this one.
+    pub(crate) peers: u16,
+    /// Transactions in the pool.
+    pub(crate) mempool: u32,
+    /// Whether it is behind its peers.
+    pub(crate) catching_up: bool,
+    /// Repair of the own shares.
+    pub(crate) repair: RepairDto,
+    /// What it keeps on disk.
+    pub(crate) storage: StorageDto,
+}
+
+/// Repair of the own shares.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RepairDto {
+    /// Shares still missing.
+    pub(crate) missing: u64,
+    /// Shares rebuilt since the start.
+    pub(crate) repaired: u64,
+}
+
+/// What a node keeps on disk, in bytes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StorageDto {
+    /// Sealed shares of blocks.
+    pub(crate) shares_bytes: u64,
+    /// Headers, state and indexes.
+    pub(crate) index_bytes: u64,
+    /// Consensus WAL.
+    pub(crate) wal_bytes: u64,
+    /// Pieces of health records.
+    pub(crate) pieces_bytes: u64,
+    /// What every body so far, kept whole, would take.
+    pub(crate) full_replication_bytes: u64,
+}
+
+/// A member of the network.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MemberDto {
+    /// Its number.
+    pub(crate) id: u16,
+    /// A short name for people.
+    pub(crate) name: String,
+    /// Signs its votes and receipts (ed25519), hexadecimal.
+    pub(crate) consensus_key: String,
+    /// Identifies its validator on the network (ed25519), hexadecimal.
+    pub(crate) network_key: String,
+    /// Receives the key shares of health records (X25519), hexadecimal.
+    pub(crate) release_key: String,
+    /// Which share of every dealing it keeps.
+    pub(crate) slot: u16,
+    /// Multiaddresses of its validator.
+    pub(crate) addresses: Vec<String>,
+    /// Whether its validator decides the next height.
+    pub(crate) validating: bool,
+    /// Whether this node has a connection to it; true for itself.
+    pub(crate) connected: bool,
+}
+
+/// Every member of the network.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MembersDto {
+    /// In the order of their numbers.
+    pub(crate) members: Vec<MemberDto>,
+}
+
+impl StatusDto {
+    pub(crate) fn new(facts: &ChainFacts, status: &NodeStatus) -> Self {
+        Self {
+            chain: facts.chain.to_string(),
+            name: facts.name.clone(),
+            member: facts.member.get(),
+            version: facts.version.clone(),
+            height: status.height.get(),
+            block_id: status.block.to_string(),
+            block_time_ms: status.block_time.get(),
+            validators: status.validators,
+            threshold: status.threshold,
+            peers: status.peers,
+            mempool: status.mempool,
+            catching_up: status.catching_up,
+            repair: RepairDto {
+                missing: status.repair.missing,
+                repaired: status.repair.repaired,
+            },
+            storage: StorageDto {
+                shares_bytes: status.storage.shares_bytes,
+                index_bytes: status.storage.index_bytes,
+                wal_bytes: status.storage.wal_bytes,
+                pieces_bytes: status.storage.pieces_bytes,
+                full_replication_bytes: status.storage.full_replication_bytes,
+            },
+        }
+    }
+}
+
+impl From<MemberStatus> for MemberDto {
+    fn from(status: MemberStatus) -> Self {
+        let member = status.member;
+        Self {
+            id: member.id.get(),
+            name: member.name,
+            consensus_key: hex(member.consensus_key.as_bytes()),
+            network_key: hex(member.network_key.as_bytes()),
+            release_key: hex(&member.release_key),
+            slot: member.slot.get(),
+            addresses: member.addresses,
+            validating: status.validating,
+            connected: status.connected,
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! What the API asks of the node, and what the node answers: domain types only.
+
+use crate::{PieceRefusal, QueryRefusal, ReadRefusal, Rejection};
+use salus_types::abi::access::{LogEntry, LogHead};
+use salus_types::abi::registry::Principal;
+use salus_types::state::StateKey;
+use salus_types::{
+    BlockId, Body, CommitCertificate, ContractId, Gas, Header, Height, Member, MemberId, PrincipalId, Receipt,
+    Sequence, Signature, Slot, Timestamp, TransactionId, UnverifiedTransaction,
+};
+use std::fmt;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Where an answer goes. Once [`oneshot::Sender::is_closed`], the client has left and the work can be dropped.
+///
+/// Dropping it unanswered gives the client `internal` (or, for [`Request::WaitCommitted`], "still pending").
+pub type Reply<T> = oneshot::Sender<T>;
+
+/// Everything the API can ask of the node.
+pub enum Request {
+    /// Check a transaction and put it into the pool. One that is in the pool already is accepted again.
+    Submit {
+        /// The transaction; its chain id and canonical form have been checked, its signature has not.
+        transaction: UnverifiedTransaction,
+        /// Its id once it is in the pool.
+        reply: Reply<Result<TransactionId, Rejection>>,
+    },
+    /// The same for up to 256 at once, so that their signatures can be checked as a batch.
+    SubmitBatch {
+        /// The transactions.
+        transactions: Vec<UnverifiedTransaction>,
+        /// One result each, in their order.
+        reply: Reply<Vec<Result<TransactionId, Rejection>>>,
+    },
+    /// Answer as soon as the transaction is committed; at once if it is. Drop the reply if it never can be.
+    /// The API waits at most [`crate::Limits::commit_wait`]; drop waiters whose reply is closed.
+    WaitCommitted {
+        /// Which transaction.
+        id: TransactionId,
+        /// Where it stands in the chain, and what it did.
+        reply: Reply<CommittedTransaction>,
+    },
+    /// What became of a transaction. An old receipt is read by reconstructing its block.
+    Transaction {
+        /// Which.
+        id: TransactionId,
+        /// Where it is.
+        reply: Reply<Result<TransactionStatus, ReadRefusal>>,
+    },
+    /// How the node is.
+    Status {
+        /// The status.
+        reply: Reply<NodeStatus>,
+    },
+    /// Every member of the network.
+    Members {
+        /// In the order of their numbers.
+        reply: Reply<Vec<MemberStatus>>,
+    },
+    /// Headers of committed blocks, ascending.
+    Headers {
+        /// The first height; `None` for the last `limit` blocks.
+        from: Option<Height>,
+        /// How many at most, 1..=100.
+        limit: u16,
+        /// The headers; none when `from` is above the tip.
+        reply: Reply<Vec<Header>>,
+    },
+    /// One header, with its certificate if it is still kept whole.
+    Block {
+        /// Which height.
+        height: Height,
+        /// `None` if there is no such block yet.
+        reply: Reply<Option<BlockHead>>,
+    },
+    /// Reconstruct a block's body from shares.
+    Body {
+        /// Which height.
+        height: Height,
+        /// The body and how it was obtained.
+        reply: Reply<Result<ReconstructedBlock, ReadRefusal>>,
+    },
+    /// Ask the members which of them hold their share of a block.
+    ShareHolders {
+        /// Which height.
+        height: Height,
+        /// One row for each member with a slot in that dealing.
+        reply: Reply<Result<Vec<ShareHolder>, ReadRefusal>>,
+    },
+    /// Run `salus_query` of a contract on the last committed state.
+    Query {
+        /// Which contract.
+        contract: ContractId,
+        /// Which entry.
+        entry: u8,
+        /// Canonical encoding of the entry's argument, without the entry byte; at most `MESSAGE_LENGTH_MAX - 1` bytes.
+        input: Vec<u8>,
+        /// On whose behalf, as claimed: nothing proves it, so a query must not reveal more for it.
+        caller: Option<PrincipalId>,
+        /// The output.
+        reply: Reply<Result<QueryAnswer, QueryRefusal>>,
+    },
+    /// Read an entry of the committed state.
+    State {
+        /// Which entry.
+        key: StateKey,
+        /// Whether to prove it against the header's state root.
+        proof: bool,
+        /// The entry, or the proof that there is none.
+        reply: Reply<StateAnswer>,
+    },
+    /// A principal as the registry's state has it.
+    Principal {
+        /// Which.
+        principal: PrincipalId,
+        /// `None` if the number was never given out.
+        reply: Reply<Option<PrincipalState>>,
+    },
+    /// Entries of a patient's access log, ascending, read by reconstructing the blocks that hold them.
+    AccessLog {
+        /// Whose.
+        patient: PrincipalId,
+        /// The first index.
+        from: u64,
+        /// How many at most, 1..=256.
+        limit: u16,
+        /// The entries, and the head that proves the whole log.
+        reply: Reply<Result<LogPage, ReadRefusal>>,
+    },
+    /// Hand a record's piece to a member (perhaps this one), which checks it, stores it durably and signs a receipt.
+    StorePiece {
+        /// Whose piece.
+        member: MemberId,
+        /// Canonical bytes of the piece, at most 20 MiB; not looked at by the API.
+        piece: Vec<u8>,
+        /// The member's signature over `stored_receipt_payload` under `Tag::RECORD_RECEIPT`.
+        reply: Reply<Result<Signature, PieceRefusal>>,
+    },
+    /// Relay a signed read request to a member, which answers with its piece, sealed to the requester.
+    ReadPiece {
+        /// Whose piece.
+        member: MemberId,
+        /// Canonical bytes of the signed read request; not looked at by the API.
+        request: Vec<u8>,
+        /// Canonical bytes of the released piece.
+        reply: Reply<Result<Vec<u8>, PieceRefusal>>,
+    },
+}
+
+/// Where a committed transaction stands, and what it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedTransaction {
+    /// The block's height.
+    pub height: Height,
+    /// Its position in the block, from 0.
+    pub index: u32,
+    /// What it did.
+    pub receipt: Receipt,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// In the pool.
+    Pending,
+    /// In a block.
+    Committed(CommittedTransaction),
+    /// Neither in this node's pool nor in a block it knows.
+    Unknown,
+}
+
+/// How a node is, right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// The last committed height.
+    pub height: Height,
+    /// The last committed block; [`salus_types::Hash::ZERO`] at height 0.
+    pub block: BlockId,
+    /// Its time.
+    pub block_time: Timestamp,
+    /// n: validators of the next height.
+    pub validators: u16,
+    /// k: shares needed to open a block of the next height.
+    pub threshold: u16,
+    /// Validators connected, without this one.
+    pub peers: u16,
+    /// Transactions in the pool.
+    pub mempool: u32,
+    /// Whether it is behind its peers.
+    pub catching_up: bool,
+    /// Repair of the own shares.
+    pub repair: RepairStatus,
+    /// What it keeps on disk.
+    pub storage: StorageStatus,
+}
+
+/// Repair of a node's own shares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RepairStatus {
+    /// Shares still missing.
+    pub missing: u64,
+    /// Shares rebuilt since the start.
+    pub repaired: u64,
+}
+
+/// What a node keeps on disk, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StorageStatus {
+    /// Sealed shares of blocks.
+    pub shares_bytes: u64,
+    /// Headers, state and indexes.
+    pub index_bytes: u64,
+    /// Consensus WAL.
+    pub wal_bytes: u64,
+    /// Pieces of health records.
+    pub pieces_bytes: u64,
+    /// What every body so far, kept whole, would take.
+    pub full_replication_bytes: u64,
+}
+
+/// A member and what this node sees of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberStatus {
+    /// The member.
+    pub member: Member,
+    /// Whether its validator decides the next height.
+    pub validating: bool,
+    /// Whether this node has a connection to it; true for itself.
+    pub connected: bool,
+}
+
+/// What every node keeps whole of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockHead {
+    /// The header.
+    pub header: Header,
+    /// The certificate that decided it, if still kept: the tip's and one per checkpoint.
+    pub certificate: Option<CommitCertificate>,
+}
+
+/// A block opened from shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReconstructedBlock {
+    /// The header the body was checked against.
+    pub header: Header,
+    /// The body.
+    pub body: Body,
+    /// Whose shares opened it, the own included.
+    pub shares_from: Vec<MemberId>,
+    /// How long gathering and opening took when it was done.
+    pub elapsed: Duration,
+    /// Whether it came from the memory cache.
+    pub cached: bool,
+}
+
+/// A member's share of one block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShareHolder {
+    /// Whose.
+    pub member: MemberId,
+    /// Which share of the dealing.
+    pub slot: Slot,
+    /// What it said.
+    pub state: ShareState,
+}
+
+/// What a member says, or shows, about its share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShareState {
+    /// Holds it; it was checked against the share root.
+    Held,
+    /// Says that it has lost it, or has not got it yet.
+    Missing,
+    /// Sent one that fails the check against the share root.
+    Wrong,
+    /// Did not answer in time.
+    Unreachable,
+}
+
+/// A query's output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryAnswer {
+    /// What the entry returned: canonical bytes.
+    pub output: Vec<u8>,
+    /// What it cost.
+    pub gas_used: Gas,
+    /// On the state after which height.
+    pub height: Height,
+}
+
+/// An entry of the committed state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateAnswer {
+    /// Its value; `None` if there is no such entry.
+    pub value: Option<Vec<u8>>,
+    /// Canonical bytes of the proof, if asked for.
+    pub proof: Option<Vec<u8>>,
+    /// The height whose header's state root the answer is for.
+    pub height: Height,
+}
+
+/// A principal with what the chain's own state knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrincipalState {
+    /// What the registry keeps.
+    pub principal: Principal,
+    /// The sequence number its next transaction must carry.
+    pub next_sequence: Sequence,
+}
+
+/// Part of a patient's access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPage {
+    /// Ascending, without gaps.
+    pub entries: Vec<LogEntry>,
+    /// Where the whole log stands.
+    pub head: LogHead,
+}
+
+/// The variant's name only: requests carry record pieces and whom they are about.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Submit { .. } => "Submit",
+            Self::SubmitBatch { .. } => "SubmitBatch",
+            Self::WaitCommitted { .. } => "WaitCommitted",
+            Self::Transaction { .. } => "Transaction",
+            Self::Status { .. } => "Status",
+            Self::Members { .. } => "Members",
+            Self::Headers { .. } => "Headers",
+            Self::Block { .. } => "Block",
+            Self::Body { .. } => "Body",
+            Self::ShareHolders { .. } => "ShareHolders",
+            Self::Query { .. } => "Query",
+            Self::State { .. } => "State",
+            Self::Principal { .. } => "Principal",
+            Self::AccessLog { .. } => "AccessLog",
+            Self::StorePiece { .. } => "StorePiece",
+            Self::ReadPiece { .. } => "ReadPiece",
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! Questions to contracts, and proven state.
+
+use crate::dto::base64;
+use crate::dto::principal::{QueryAnswerDto, QueryDto, StateDto};
+use crate::dto::receipt::abort_meaning;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::{JsonBody, Parameters, PathParts, bad_path};
+use crate::{ApiState, ErrorCode, QueryAnswer, QueryRefusal, Request};
+use axum::Json;
+use axum::extract::State;
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use salus_types::abi::host::{KEY_LENGTH_MAX, MESSAGE_LENGTH_MAX};
+use salus_types::codec::{self, Decode};
+use salus_types::state::StateKey;
+use salus_types::{ContractId, Height, PrincipalId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// How to answer about state.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StateParameters {
+    /// Whether to prove the answer against the header's state root.
+    #[serde(default)]
+    proof: bool,
+}
+
+/// Ask a contract
+///
+/// Runs the contract's `salus_query` on the last committed state. Changes nothing, and is not on the chain.
+#[utoipa::path(
+    post,
+    path = "/v1/query",
+    tag = "contracts",
+    operation_id = "query",
+    request_body = QueryDto,
+    responses(
+        (status = 200, description = "The answer", body = QueryAnswerDto),
+        (status = 413, description = "oversized: more than 64 KiB of input", body = ErrorBody),
+        (status = 422, description = "unknown_contract, contract_refused, trap, out_of_gas", body = ErrorBody),
+        (status = 503, description = "busy, not_ready", body = ErrorBody),
+        (status = "default", description = "Refused", body = ErrorBody),
+    )
+)]
+pub(super) async fn query(
+    State(state): State<ApiState>,
+    JsonBody(body): JsonBody<QueryDto>,
+) -> Result<Json<QueryAnswerDto>, ApiError> {
+    let input = BASE64.decode(body.input.as_bytes()).map_err(|_| {
+        ApiError::new(
+            ErrorCode::Malformed,
+            "input is not base64",
+            "send the canonical bytes of the entry's argument as base64 with padding",
+        )
+    })?;
+    // The entry's number takes one byte of the message.
+    if input.len() >= MESSAGE_LENGTH_MAX {
+        return Err(ApiError::new(
+            ErrorCode::Oversized,
+            format!("{} bytes of input where at most {} are allowed", input.len(), MESSAGE_LENGTH_MAX - 1),
+            "ask for less at once",
+        ));
+    }
+    let caller = body.caller.map(PrincipalId::new);
+    let contract = ContractId::new(body.contract);
+    let answer = run(&state, contract, body.entry, input, caller).await?;
+    Ok(Json(QueryAnswerDto {
+        output: base64(&answer.output),
+        gas_used: answer.gas_used.get(),
+        height: answer.height.get(),
+    }))
+}
+
+/// An entry of the chain's state, proven if asked
+#[utoipa::path(
+    get,
+    path = "/v1/state/{contract}/{key}",
+    tag = "contracts",
+    operation_id = "get_state",
+    params(
+        ("contract" = u32, Path, description = "Whose state"),
+        ("key" = String, Path, description = "The contract's own key, hexadecimal, at most 128 bytes"),
+        StateParameters,
+    ),
+    responses(
+        (status = 200, description = "The entry, or that there is none", body = StateDto),
+        (status = "default", description = "Refused", body = ErrorBody),
+    )
+)]
+pub(super) async fn state(
+    State(state): State<ApiState>,
+    PathParts((contract, key)): PathParts<(u32, String)>,
+    Parameters(parameters): Parameters<StateParameters>,
+) -> Result<Json<StateDto>, ApiError> {
+    let key = HEXLOWER_PERMISSIVE
+        .decode(key.as_bytes())
+        .ok()
+        .filter(|key| key.len() <= KEY_LENGTH_MAX)
+        .ok_or_else(|| bad_path("a key is at most 128 bytes, hexadecimal"))?;
+    let key = StateKey::new(ContractId::new(contract), &key);
+    let proof = parameters.proof;
+    let answer = state
+        .ask(|reply| Request::State { key, proof, reply })
+        .await?;
+    Ok(Json(StateDto {
+        value: answer.value.as_deref().map(base64),
+        proof: answer.proof.as_deref().map(base64),
+        height: answer.height.get(),
+    }))
+}
+
+/// Asks one of the contracts that every network has, and reads its answer.
+pub(super) async fn ask_contract<T: Decode<()>>(
+    state: &ApiState,
+    contract: ContractId,
+    entry: u8,
+    input: Vec<u8>,
+) -> Result<(T, Height), ApiError> {
+    let answer = run(state, contract, entry, input, None).await?;
+    let output = codec::decode_trusted(&answer.output).map_err(|error| {
+        tracing::error!(%contract, entry, %error, "a contract's answer could not be read");
+        ApiError::new(
+            ErrorCode::Internal,
+            "the contract's answer could not be read",
+            "the contract and the node speak different versions: tell the operator",
+        )
+    })?;
+    Ok((output, answer.height))
+}
+
+async fn run(
+    state: &ApiState,
+    contract: ContractId,
+    entry: u8,
+    input: Vec<u8>,
+    caller: Option<PrincipalId>,
+) -> Result<QueryAnswer, ApiError> {
+    let answer = state
+        .ask(|reply| Request::Query {
+            contract,
+            entry,
+            input,
+            caller,
+            reply,
+        })
+        .await?;
+    answer.map_err(|refusal| match refusal {
+        QueryRefusal::Aborted { code } => match abort_meaning(contract, code) {
+            Some(meaning) => ApiError::new(refusal.code(), meaning, refusal.hint()),
+            None => refusal.into(),
+        },
+        other => other.into(),
+    })
+}
