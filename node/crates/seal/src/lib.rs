@@ -65,6 +65,7 @@ mod payload;
 mod share_set;
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
 mod tests;
 
 pub use code::{UnsupportedCpu, check_cpu};
