@@ -1,1 +1,210 @@
-//! What a validator keeps: its share log, the consensus write-ahead log, headers, indexes and contract state.
+//! What a validator keeps on its own disk, and in which order it becomes durable.
+//!
+//! ```text
+//!  a proposal's own share ----> shares   append, fdatasync ........ before the precommit
+//!  votes and proposals -------> wal      sign, append, fdatasync .. before they leave
+//!  a decided block -----------> chain    one batch, fsync ......... before the next height starts
+//!  a piece of a health record > pieces   file, fsync, rename ...... before the receipt
+//!
+//!  home/ LOCK  shares/00000001.seg ...  wal  index/ (sled)  pieces/ab/ab12...
+//! ```
+//!
+//! - [`ShareLog`]: the own sealed share of every block, in append-only segments;
+//! - [`Wal`]: the consensus log and the last-signed state;
+//! - [`ChainStore`]: headers, certificates, indexes, contract state and its tree;
+//! - [`PieceStore`]: this member's pieces of health records.
+//!
+//! Terms: *committed* means decided and durable here; *lost* is a share that is missing or damaged and can be repaired from
+//! peers.
+//!
+//! Invariants:
+//! - What was acknowledged survives a crash at any point; a torn write is never returned as data.
+//! - Bytes on disk are never trusted: a checksum or a key refuses what this node did not write.
+//! - After a failed write or fsync a part is halted: every later call fails.
+//! - Key shares are wrapped under the node's key; no body, no data key and no other member's share is ever written.
+//! - The share log suffices to open blocks: each record carries its header.
+//! - The index can be lost: it is rebuilt from the share log and from peers.
+//! - One process a folder.
+//!
+//! Everything is synchronous. The node's chain thread writes; reads may come from any thread.
+//!
+//! ```
+//! use salus_store::{Store, StoreKey};
+//! # let home = tempfile::tempdir()?;
+//! let store = Store::open(home.path(), &StoreKey::new([7; 32]))?;
+//! assert!(store.report.wal.is_new);
+//! assert_eq!(store.chain.tip(), None);
+//! assert!(Store::open(home.path(), &StoreKey::new([7; 32])).is_err(), "one process a folder");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod chain;
+pub mod disk;
+mod error;
+mod frame;
+mod halt;
+mod key;
+mod pieces;
+mod shares;
+mod wal;
+
+pub use chain::{
+    CERTIFICATE_CHECKPOINT, CERTIFICATE_WINDOW, ChainStore, CommitBatch, KindUsage, MemoryIndex, StateView,
+    Tip, VALUE_BYTES_MAX,
+};
+pub use error::{DoubleSign, StoreError};
+pub use key::StoreKey;
+pub use pieces::{PIECE_BYTES_MAX, PieceStore};
+pub use shares::{Damage, ShareCheck, ShareLocation, ShareLog, ShareReport};
+pub use wal::{LastSigned, SigningStep, Wal, WalReport};
+
+use disk::{Attempt, Disk, RealDisk};
+use std::fs::{self, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Sizes that an operator or a test may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Bytes after which a segment of the share log is full; at most 1 GiB.
+    pub segment_bytes: u32,
+    /// Bytes of memory that the index's database may use as a cache.
+    pub cache_bytes: u64,
+}
+
+impl Default for StoreOptions {
+    /// 64 MiB each.
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Everything a validator keeps. Take it apart and hand each part to its owner; keep [`StoreLock`] until all of them
+/// are dropped.
+#[derive(Debug)]
+pub struct Store {
+    /// Headers, indexes and state.
+    pub chain: ChainStore,
+    /// Own shares of blocks.
+    pub shares: ShareLog,
+    /// The consensus log.
+    pub wal: Wal,
+    /// Own pieces of health records.
+    pub pieces: PieceStore,
+    /// What opening found: show it to the operator.
+    pub report: StoreReport,
+    /// Keeps other processes out of the folder.
+    pub lock: StoreLock,
+}
+
+/// What opening a store found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreReport {
+    /// Where a damaged index was moved; the present one is empty and to be rebuilt.
+    pub index_moved_to: Option<PathBuf>,
+    /// What the scan of the share log found.
+    pub shares: ShareReport,
+    /// What the consensus log holds.
+    pub wal: WalReport,
+}
+
+/// Holds the folder's lock until it is dropped; empty for a store in memory.
+#[derive(Debug)]
+pub struct StoreLock {
+    _file: Option<fs::File>,
+}
+
+impl Store {
+    /// Opens the folder, or makes it, with default sizes.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another process uses it; [`StoreError::WalDamaged`] and
+    /// [`StoreError::SigningStateDamaged`] if what was voted can't be known. A damaged index and damaged shares are no errors: see [`StoreReport`].
+    pub fn open(home: &Path, key: &StoreKey) -> Result<Self, StoreError> {
+        Self::open_with(home, key, &StoreOptions::default())
+    }
+
+    /// Opens the folder, or makes it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(home: &Path, key: &StoreKey, options: &StoreOptions) -> Result<Self, StoreError> {
+        RealDisk.create_folder(home).attempt("create", home)?;
+        let lock = StoreLock::take(home)?;
+        let (chain, index_moved_to) = ChainStore::open(home, options.cache_bytes)?;
+        Self::assemble(
+            Arc::new(RealDisk),
+            home,
+            key,
+            options,
+            chain,
+            index_moved_to,
+            lock,
+        )
+    }
+
+    /// Opens a store on a simulated disk, with its index in memory.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for the lock.
+    pub fn open_simulated(
+        disk: Arc<dyn Disk>,
+        index: &MemoryIndex,
+        home: &Path,
+        key: &StoreKey,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
+        disk.create_folder(home).attempt("create", home)?;
+        let chain = ChainStore::in_memory(index)?;
+        Self::assemble(disk, home, key, options, chain, None, StoreLock { _file: None })
+    }
+
+    fn assemble(
+        disk: Arc<dyn Disk>,
+        home: &Path,
+        key: &StoreKey,
+        options: &StoreOptions,
+        chain: ChainStore,
+        index_moved_to: Option<PathBuf>,
+        lock: StoreLock,
+    ) -> Result<Self, StoreError> {
+        let (wal, wal_report) = Wal::open(&*disk, &home.join("wal"), key)?;
+        let folder = home.join("shares");
+        let (shares, share_report) = ShareLog::open(Arc::clone(&disk), &folder, key, chain.clone(), options)?;
+        let pieces = PieceStore::open(disk, &home.join("pieces"))?;
+        Ok(Self {
+            chain,
+            shares,
+            wal,
+            pieces,
+            report: StoreReport {
+                index_moved_to,
+                shares: share_report,
+                wal: wal_report,
+            },
+            lock,
+        })
+    }
+}
+
+impl StoreLock {
+    fn take(home: &Path) -> Result<Self, StoreError> {
+        let path = home.join("LOCK");
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .attempt("open", &path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: Some(file) }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked(home.to_path_buf())),
+            Err(TryLockError::Error(error)) => Err(error).attempt("lock", &path),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+use super::{
+    CERTIFICATE_CHECKPOINT, CERTIFICATE_WINDOW, ChainStore, SHARE_TAIL, TIP, Tip, VALUE_BYTES_MAX, keys,
+};
+use crate::StoreError;
+use crate::chain::table::Batch;
+use crate::shares::ShareLocation;
+use salus_types::state::{StateChanges, TreeChanges};
+use salus_types::{BlockId, CommitCertificate, Header, Height, PrincipalId, TransactionId, codec};
+use std::sync::{MutexGuard, PoisonError};
+
+/// Entries of one batch while a first state is loaded.
+const LOAD_BATCH: usize = 8192;
+
+/// Everything that committing a block writes.
+#[derive(Clone, Copy, Debug)]
+pub struct CommitBatch<'a> {
+    /// The block's header.
+    pub header: &'a Header,
+    /// The block's id; the caller has computed it from the header.
+    pub id: BlockId,
+    /// What proves that it was decided; `None` for a block that a later certificate of the same chain proves.
+    pub certificate: Option<&'a CommitCertificate>,
+    /// Writes of its transactions.
+    pub state: &'a StateChanges,
+    /// The state tree's changes that go with them.
+    pub tree: &'a TreeChanges,
+    /// Ids of its transactions.
+    pub transactions: &'a [TransactionId],
+    /// Patients whose records or access it touches.
+    pub patients: &'a [PrincipalId],
+    /// Where the own share stands; `None` if this node keeps none yet.
+    pub share: Option<ShareLocation>,
+}
+
+impl ChainStore {
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives an empty store its first block and state: the genesis at height 0, or a checked snapshot at a later height. Durable on return.
+    ///
+    /// A crash in the middle leaves a store without tip; call it again. With the same block as the present tip it does nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Initialisation`] if there is another tip.
+    pub fn init(
+        &self,
+        header: &Header,
+        id: BlockId,
+        certificate: Option<&CommitCertificate>,
+        state: &StateChanges,
+        tree: &TreeChanges,
+    ) -> Result<(), StoreError> {
+        let _writing = self.writing();
+        self.0.halt.check()?;
+        match self.tip() {
+            Some(tip) if tip.id == id => return Ok(()),
+            Some(_) => {
+                return Err(StoreError::Initialisation(
+                    "holds another chain already: use an empty folder",
+                ));
+            }
+            None => {}
+        }
+        self.clear()?;
+        let mut batch = Batch::new();
+        for write in state_writes(state).chain(tree_writes(tree)) {
+            check_value(&write)?;
+            batch.push(write);
+            if batch.len() >= LOAD_BATCH {
+                self.apply(std::mem::take(&mut batch))?;
+            }
+        }
+        header_writes(&mut batch, header, id, certificate);
+        self.apply(batch)?;
+        self.sync()?;
+        self.shared_mut().tip = Some(Tip {
+            height: header.height,
+            id,
+        });
+        Ok(())
+    }
+
+    /// Removes what an unfinished [`Self::init`] left.
+    fn clear(&self) -> Result<(), StoreError> {
+        loop {
+            let mut batch = Batch::new();
+            self.walk_prefix(&[], &mut |key, _| {
+                batch.push((key.to_vec(), None));
+                batch.len() < LOAD_BATCH
+            })?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.apply(batch)?;
+        }
+    }
+
+    /// Commits the block above the tip: all of it or, after a crash, none of it. Durable on return.
+    ///
+    /// Order: applied as one batch while no reader looks, then flushed and synced. Committing a block again that is
+    /// committed already does nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Gap`], [`StoreError::Conflict`], [`StoreError::TooLong`]: nothing was written. A failed write halts the store for good.
+    pub fn commit(&self, batch: &CommitBatch<'_>) -> Result<(), StoreError> {
+        let writing = self.writing();
+        self.0.halt.check()?;
+        if self.is_committed(batch.header, batch.id)? {
+            return Ok(());
+        }
+        let mut writes: Batch = state_writes(batch.state).chain(tree_writes(batch.tree)).collect();
+        writes.iter().try_for_each(check_value)?;
+        let height = batch.header.height;
+        header_writes(&mut writes, batch.header, batch.id, batch.certificate);
+        if let Some(expired) = height.checked_sub(CERTIFICATE_WINDOW)
+            && !expired.get().is_multiple_of(CERTIFICATE_CHECKPOINT)
+        {
+            writes.push((keys::of_height(keys::CERTIFICATE, expired), None));
+        }
+        for id in batch.transactions {
+            writes.push((
+                keys::with_height(keys::transaction_prefix(id), height),
+                Some(Vec::new()),
+            ));
+        }
+        for patient in batch.patients {
+            writes.push((
+                keys::with_height(keys::patient_prefix(*patient), height),
+                Some(Vec::new()),
+            ));
+        }
+        if let Some(at) = batch.share {
+            self.share_writes(&mut writes, height, at)?;
+        }
+        self.publish(writes, Tip { height, id: batch.id })?;
+        drop(writing);
+        self.sync()
+    }
+
+    fn is_committed(&self, header: &Header, id: BlockId) -> Result<bool, StoreError> {
+        let tip = self
+            .tip()
+            .ok_or(StoreError::Initialisation("is empty: load the genesis first"))?;
+        let height = header.height;
+        if height <= tip.height {
+            return match self.block_id(height)? {
+                Some(committed) if committed == id => Ok(true),
+                _ => Err(StoreError::Conflict { height, id }),
+            };
+        }
+        if height != tip.height.next() {
+            return Err(StoreError::Gap {
+                height,
+                tip: tip.height,
+            });
+        }
+        if header.parent != tip.id {
+            return Err(StoreError::Conflict { height, id });
+        }
+        Ok(false)
+    }
+
+    /// Applies a block's writes and moves the tip while no reader looks, and keeps what live views still need.
+    fn publish(&self, writes: Batch, tip: Tip) -> Result<(), StoreError> {
+        let mut shared = self.shared_mut();
+        let oldest_view = self.oldest_view();
+        shared.undo.drop_unneeded(oldest_view);
+        if oldest_view.is_some() {
+            let mut replaced = Vec::new();
+            for (key, _) in &writes {
+                if matches!(key.first(), Some(&keys::STATE | &keys::TREE)) {
+                    replaced.push((key.clone(), self.0.table.get(key)?));
+                }
+            }
+            shared.undo.push(tip.height, replaced);
+        }
+        self.apply(writes)?;
+        shared.tip = Some(tip);
+        Ok(())
+    }
+
+    /// Names the place of a committed block's share, or forgets it. Durable with the next commit.
+    pub(crate) fn set_share(&self, height: Height, at: Option<ShareLocation>) -> Result<(), StoreError> {
+        let _writing = self.writing();
+        self.0.halt.check()?;
+        let mut writes = Batch::new();
+        match at {
+            Some(at) => self.share_writes(&mut writes, height, at)?,
+            None => writes.push((keys::of_height(keys::SHARE, height), None)),
+        }
+        self.apply(writes)
+    }
+
+    fn share_writes(&self, writes: &mut Batch, height: Height, at: ShareLocation) -> Result<(), StoreError> {
+        writes.push((keys::of_height(keys::SHARE, height), Some(at.to_bytes().to_vec())));
+        if self.share_tail()?.is_none_or(|tail| tail < at) {
+            writes.push((keys::meta(SHARE_TAIL), Some(at.to_bytes().to_vec())));
+        }
+        Ok(())
+    }
+
+    /// Writes a free entry of at most 64 KiB. Durable on return.
+    pub fn put_meta(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        let write = (keys::meta(&format!("free {name}")), Some(value.to_vec()));
+        check_value(&write)?;
+        {
+            let _writing = self.writing();
+            self.0.halt.check()?;
+            self.apply(vec![write])?;
+        }
+        self.sync()
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        self.0.halt.guard(self.0.table.apply(batch))
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.0.halt.guard(self.0.table.sync())
+    }
+}
+
+fn state_writes(state: &StateChanges) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> + '_ {
+    state
+        .iter()
+        .map(|(key, value)| (keys::state(key.as_bytes()), value.clone()))
+}
+
+fn tree_writes(tree: &TreeChanges) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> + '_ {
+    tree.iter().map(|(path, value)| (keys::tree(path), value.clone()))
+}
+
+fn header_writes(batch: &mut Batch, header: &Header, id: BlockId, certificate: Option<&CommitCertificate>) {
+    let height = header.height;
+    let mut value = id.as_bytes().to_vec();
+    value.extend(codec::encode(header));
+    batch.push((keys::of_height(keys::HEADER, height), Some(value)));
+    batch.push((
+        keys::with_height(keys::block_id_prefix(&id), height),
+        Some(Vec::new()),
+    ));
+    if let Some(certificate) = certificate {
+        batch.push((
+            keys::of_height(keys::CERTIFICATE, height),
+            Some(codec::encode(certificate)),
+        ));
+    }
+    let tip = [&height.get().to_be_bytes()[..], id.as_bytes()].concat();
+    batch.push((keys::meta(TIP), Some(tip)));
+}
+
+fn check_value((_, value): &(Vec<u8>, Option<Vec<u8>>)) -> Result<(), StoreError> {
+    let length = value.as_ref().map_or(0, Vec::len);
+    if length > VALUE_BYTES_MAX {
+        return Err(StoreError::TooLong {
+            what: "a value",
+            length,
+            limit: VALUE_BYTES_MAX,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! How the index's keys are laid out: one byte for the kind, then what identifies the entry.
+//!
+//! | kind | key after it | value |
+//! | --- | --- | --- |
+//! | `c` certificate | height (8) | canonical `CommitCertificate` |
+//! | `e` state entry | contract (4), the contract's own key | the contract's value |
+//! | `h` header | height (8) | block id (32), canonical `Header` |
+//! | `i` block id | first 8 bytes of the id, height (8) | empty |
+//! | `m` meta | name | free; `tip`: height (8), id (32); `share tail`: location (8) |
+//! | `n` state tree node | path | the node |
+//! | `p` patient | principal (4), height (8) | empty |
+//! | `s` share | height (8) | location: segment (4), offset (4) |
+//! | `t` transaction | first 8 bytes of the id, height (8) | empty |
+//!
+//! Heights are big-endian, so keys sort by height.
+
+use salus_types::{BlockId, Height, PrincipalId, TransactionId};
+
+pub(super) const CERTIFICATE: u8 = b'c';
+pub(super) const STATE: u8 = b'e';
+pub(super) const HEADER: u8 = b'h';
+pub(super) const BLOCK_ID: u8 = b'i';
+pub(super) const META: u8 = b'm';
+pub(super) const TREE: u8 = b'n';
+pub(super) const PATIENT: u8 = b'p';
+pub(super) const SHARE: u8 = b's';
+pub(super) const TRANSACTION: u8 = b't';
+
+pub(super) fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(kind);
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+pub(super) fn of_height(kind: u8, height: Height) -> Vec<u8> {
+    key(kind, &[&height.get().to_be_bytes()])
+}
+
+pub(super) fn state(state_key: &[u8]) -> Vec<u8> {
+    key(STATE, &[state_key])
+}
+
+pub(super) fn tree(path: &[u8]) -> Vec<u8> {
+    key(TREE, &[path])
+}
+
+pub(super) fn meta(name: &str) -> Vec<u8> {
+    key(META, &[name.as_bytes()])
+}
+
+pub(super) fn block_id_prefix(id: &BlockId) -> Vec<u8> {
+    key(BLOCK_ID, &[short(id.as_bytes())])
+}
+
+pub(super) fn transaction_prefix(id: &TransactionId) -> Vec<u8> {
+    key(TRANSACTION, &[short(id.as_bytes())])
+}
+
+pub(super) fn patient_prefix(patient: PrincipalId) -> Vec<u8> {
+    key(PATIENT, &[&patient.get().to_be_bytes()])
+}
+
+fn short(id: &[u8; 32]) -> &[u8] {
+    id.get(..8).unwrap_or_default()
+}
+
+/// `prefix || height`, for the kinds that keep heights in their keys.
+pub(super) fn with_height(mut prefix: Vec<u8>, height: Height) -> Vec<u8> {
+    prefix.extend_from_slice(&height.get().to_be_bytes());
+    prefix
+}
+
+/// The height at the end of a key.
+pub(super) fn height_at_end(key: &[u8]) -> Option<Height> {
+    let bytes = key.last_chunk::<8>()?;
+    Some(Height::new(u64::from_be_bytes(*bytes)))
+}
+
+/// The first key after all keys that start with `prefix`; `None` if there is none.
+pub(super) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
+
+/// A name for a key's kind.
+pub(super) fn kind_name(key: &[u8]) -> &'static str {
+    match key.first().copied() {
+        Some(CERTIFICATE) => "certificates",
+        Some(STATE) => "state",
+        Some(HEADER) => "headers",
+        Some(BLOCK_ID) => "block ids",
+        Some(META) => "meta",
+        Some(TREE) => "state tree",
+        Some(PATIENT) => "patients",
+        Some(SHARE) => "shares",
+        Some(TRANSACTION) => "transactions",
+        _ => "other",
+    }
+}

@@ -1,0 +1,117 @@
+//! One kept share as bytes.
+//!
+//! ```text
+//!  bytes  field
+//!      4  magic "SLSR"
+//!      4  length of what follows the checksum
+//!      4  CRC32C over length and all that follows
+//!      1  version, 1
+//!      2  slot
+//!     32  block id
+//!      2  h, length of the header
+//!      h  header, canonical bytes: height, round, suite, k, S and lengths stand there
+//!      1  p, siblings in the path
+//!   32 p  Merkle path
+//!     12  nonce     \
+//!     33  key share  > AES-256-GCM under the node's key; bound to all bytes from the version to the path
+//!     16  tag       /
+//!   rest  fragment
+//! ```
+
+use crate::StoreError;
+use crate::frame::{Fields, Format};
+use crate::key::{KeyWrap, WRAPPED_LENGTH};
+use salus_types::{BlockId, Hash, Header, SealedShare, Slot, codec};
+
+/// Bytes of a record's payload, at most: a body of the largest size kept whole (k = 1), and room for the rest.
+const PAYLOAD_MAX: usize = (16 << 20) + (128 << 10);
+const HEADER_MAX: usize = 4096;
+const VERSION: u8 = 1;
+
+pub(crate) const RECORD: Format = Format {
+    magic: *b"SLSR",
+    salt: 0,
+    payload_max: PAYLOAD_MAX,
+};
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) id: BlockId,
+    pub(crate) header: Header,
+    pub(crate) share: SealedShare,
+}
+
+/// The whole frame of a record.
+pub(crate) fn encode(
+    wrap: &KeyWrap,
+    header: &Header,
+    id: &BlockId,
+    share: &SealedShare,
+) -> Result<Vec<u8>, StoreError> {
+    if share.height != header.height {
+        return Err(StoreError::ShareMismatch {
+            share: share.height,
+            block: header.height,
+        });
+    }
+    let header = codec::encode(header);
+    let too_long = |what, length, limit| StoreError::TooLong { what, length, limit };
+    let header_length = u16::try_from(header.len())
+        .ok()
+        .filter(|_| header.len() <= HEADER_MAX)
+        .ok_or_else(|| too_long("a header", header.len(), HEADER_MAX))?;
+    let siblings = u8::try_from(share.path.len())
+        .map_err(|_| too_long("a Merkle path", 32 * share.path.len(), 32 * usize::from(u8::MAX)))?;
+
+    let bound = 1 + 2 + 32 + 2 + header.len() + 1 + 32 * share.path.len();
+    let mut bytes = RECORD.begin(bound + WRAPPED_LENGTH + share.fragment.len());
+    let start = bytes.len();
+    bytes.push(VERSION);
+    bytes.extend_from_slice(&share.slot.get().to_be_bytes());
+    bytes.extend_from_slice(id.as_bytes());
+    bytes.extend_from_slice(&header_length.to_be_bytes());
+    bytes.extend_from_slice(&header);
+    bytes.push(siblings);
+    for sibling in &share.path {
+        bytes.extend_from_slice(sibling.as_bytes());
+    }
+    let wrapped = wrap
+        .wrap(bytes.get(start..).unwrap_or_default(), &share.key_share)
+        .ok_or(too_long("a record's head", bound, bound))?;
+    bytes.extend_from_slice(&wrapped);
+    bytes.extend_from_slice(&share.fragment);
+    RECORD.finish(bytes)
+}
+
+/// Reads a payload. `None` if this node did not write it: its key does not open it.
+pub(crate) fn decode(wrap: &KeyWrap, payload: &[u8]) -> Option<Record> {
+    let mut fields = Fields(payload);
+    if fields.u8()? != VERSION {
+        return None;
+    }
+    let slot = Slot::new(fields.u16()?);
+    let id = BlockId::new(Hash::new(fields.array()?));
+    let header_length = fields.u16()?;
+    let header_bytes = fields.take(usize::from(header_length))?;
+    let siblings = fields.u8()?;
+    let path_bytes = fields.take(32 * usize::from(siblings))?;
+    let bound = payload.get(..payload.len().checked_sub(fields.0.len())?)?;
+    let key_share = wrap.unwrap(bound, fields.take(WRAPPED_LENGTH)?)?;
+    let header: Header = codec::decode(header_bytes, HEADER_MAX).ok()?;
+    let path = path_bytes
+        .chunks_exact(32)
+        .filter_map(|sibling| Some(Hash::new(sibling.try_into().ok()?)))
+        .collect();
+    Some(Record {
+        id,
+        share: SealedShare {
+            height: header.height,
+            slot,
+            key_share,
+            path,
+            fragment: fields.0.to_vec(),
+        },
+        header,
+    })
+}

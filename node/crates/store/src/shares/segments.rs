@@ -1,0 +1,432 @@
+//! Segment files: where records stand, how they get there, and how they are found again.
+
+use super::record::{self, RECORD, Record};
+use crate::StoreError;
+use crate::disk::{Attempt, Disk, File, read_up_to};
+use crate::frame::{Found, HEAD};
+use crate::halt::Halt;
+use crate::key::KeyWrap;
+use salus_types::{BlockId, Header, Height, SealedShare};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Bytes of a segment's own header: magic "SALUSSEG", version (4), number (4).
+const SEGMENT_HEAD: u32 = 16;
+const SEGMENT_MAGIC: &[u8; 8] = b"SALUSSEG";
+const SEGMENT_VERSION: u32 = 1;
+/// Offsets are 32 bits, and one record may pass the limit.
+const SEGMENT_BYTES_MAX: u32 = 1 << 30;
+/// File handles kept open for reading.
+const HANDLES_MAX: usize = 64;
+
+/// Where a record stands in the share log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ShareLocation {
+    segment: u32,
+    offset: u32,
+}
+
+impl ShareLocation {
+    /// Eight bytes: segment, offset, big-endian.
+    pub(crate) fn to_bytes(self) -> [u8; 8] {
+        ((u64::from(self.segment) << 32) | u64::from(self.offset)).to_be_bytes()
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let [a, b, c, d, e, f, g, h] = bytes.try_into().ok()?;
+        Some(Self {
+            segment: u32::from_be_bytes([a, b, c, d]),
+            offset: u32::from_be_bytes([e, f, g, h]),
+        })
+    }
+
+    /// The number of its segment file.
+    pub const fn segment(self) -> u32 {
+        self.segment
+    }
+
+    /// Where its frame starts in that file, in bytes.
+    pub const fn offset(self) -> u32 {
+        self.offset
+    }
+}
+
+/// A part of a segment that holds no sound record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The number of the segment file.
+    pub segment: u32,
+    /// First bad byte.
+    pub from: u64,
+    /// The byte after the last bad one.
+    pub to: u64,
+}
+
+/// What opening found.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// Records from the indexed tail on, in the order of their locations.
+    pub(crate) records: Vec<ScannedRecord>,
+    /// Bytes of a torn tail that were cut off.
+    pub(crate) torn_bytes: u64,
+    pub(crate) damaged: Vec<Damage>,
+}
+
+/// A sound record that the scan passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScannedRecord {
+    pub(crate) at: ShareLocation,
+    pub(crate) height: Height,
+    pub(crate) id: BlockId,
+}
+
+#[derive(Debug)]
+pub(crate) struct Segments {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    segment_bytes: u32,
+    wrap: KeyWrap,
+    /// Held while a record is written and synced.
+    writer: Mutex<Writer>,
+    /// Never held across an fsync, so that readers do not wait for writers.
+    files: Mutex<Files>,
+    halt: Halt,
+}
+
+#[derive(Debug)]
+struct Writer {
+    /// The segment that grows, or will be made by the next append.
+    segment: u32,
+    /// `None` until it is made.
+    file: Option<Arc<dyn File>>,
+    end: u32,
+}
+
+#[derive(Debug, Default)]
+struct Files {
+    /// Bytes of every segment there is, the growing one too.
+    lengths: BTreeMap<u32, u64>,
+    /// Segments open for reading.
+    handles: BTreeMap<u32, Arc<dyn File>>,
+}
+
+impl Segments {
+    /// Opens the folder and scans it from `tail`, the last location that the index knows; all of it without one.
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        segment_bytes: u32,
+        wrap: KeyWrap,
+        tail: Option<ShareLocation>,
+    ) -> Result<(Self, Scan), StoreError> {
+        disk.create_folder(folder).attempt("create", folder)?;
+        let mut lengths = BTreeMap::new();
+        for entry in disk.list(folder).attempt("list", folder)? {
+            if let Some(number) = segment_number(&entry.name) {
+                lengths.insert(number, entry.length);
+            }
+        }
+        let mut opening = Opening {
+            disk: &*disk,
+            folder,
+            wrap: &wrap,
+            scan: Scan::default(),
+            last_length: 0,
+        };
+        let last = lengths.keys().next_back().copied();
+        let first_to_scan = tail.map_or(0, |tail| tail.segment);
+        let mut resume = None;
+        for (number, length) in lengths.range_mut(first_to_scan..) {
+            let start = tail
+                .filter(|tail| tail.segment == *number)
+                .map(|tail| tail.offset);
+            let end = opening.scan_segment(*number, start, Some(*number) == last)?;
+            if Some(*number) == last {
+                resume = end;
+                *length = opening.last_length;
+            }
+        }
+        let scan = opening.scan;
+        // A new segment after any damage: a stale index entry must never point at somebody else's record.
+        let tail_is_sound =
+            tail.is_none_or(|tail| scan.records.first().is_some_and(|record| record.at == tail));
+        let is_whole = tail_is_sound && scan.damaged.is_empty();
+        let resume = resume.filter(|end| is_whole && *end < segment_bytes);
+        let highest = last.max(tail.map(|tail| tail.segment)).unwrap_or(0);
+        let mut writer = Writer {
+            segment: highest.saturating_add(1),
+            file: None,
+            end: 0,
+        };
+        if let (Some(end), Some(last)) = (resume, last.filter(|last| *last == highest)) {
+            writer.segment = last;
+            if end > 0 {
+                let path = segment_path(folder, last);
+                writer.file = Some(disk.open(&path, false).attempt("open", &path)?);
+                writer.end = end;
+            }
+        }
+        let segments = Self {
+            disk,
+            folder: folder.to_path_buf(),
+            segment_bytes: segment_bytes.min(SEGMENT_BYTES_MAX),
+            wrap,
+            writer: Mutex::new(writer),
+            files: Mutex::new(Files {
+                lengths,
+                handles: BTreeMap::new(),
+            }),
+            halt: Halt::new("share log"),
+        };
+        Ok((segments, scan))
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The frame of a record, ready for [`Self::append`]. Wraps the key share.
+    pub(crate) fn encode(
+        &self,
+        header: &Header,
+        id: &BlockId,
+        share: &SealedShare,
+    ) -> Result<Vec<u8>, StoreError> {
+        record::encode(&self.wrap, header, id, share)
+    }
+
+    /// Writes a frame at the end and returns once it is durable.
+    pub(crate) fn append(&self, frame: &[u8]) -> Result<ShareLocation, StoreError> {
+        let writer = &mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.halt.check()?;
+        self.halt.guard(self.append_to(writer, frame))
+    }
+
+    fn append_to(&self, writer: &mut Writer, frame: &[u8]) -> Result<ShareLocation, StoreError> {
+        let too_long = |_| StoreError::TooLong {
+            what: "a share record",
+            length: frame.len(),
+            limit: RECORD.payload_max,
+        };
+        let length = u32::try_from(frame.len()).map_err(too_long)?;
+        let is_full = writer.end.saturating_add(length) > self.segment_bytes && writer.end > SEGMENT_HEAD;
+        if writer.file.is_some() && is_full {
+            writer.segment = writer.segment.saturating_add(1);
+            writer.file = None;
+        }
+        let path = segment_path(&self.folder, writer.segment);
+        let file = match &writer.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                let file = self.create_segment(&path, writer.segment)?;
+                writer.end = SEGMENT_HEAD;
+                Arc::clone(writer.file.insert(file))
+            }
+        };
+        let at = writer.end;
+        file.write_all_at(frame, u64::from(at)).attempt("write", &path)?;
+        file.sync().attempt("sync", &path)?;
+        writer.end = at.saturating_add(length);
+        self.files().lengths.insert(writer.segment, u64::from(writer.end));
+        Ok(ShareLocation {
+            segment: writer.segment,
+            offset: at,
+        })
+    }
+
+    /// Content first, then the name: a segment that can be seen is whole.
+    fn create_segment(&self, path: &Path, number: u32) -> Result<Arc<dyn File>, StoreError> {
+        let file = self.disk.open(path, true).attempt("create", path)?;
+        file.truncate(0).attempt("truncate", path)?;
+        file.write_all_at(&segment_head(number), 0)
+            .attempt("write", path)?;
+        file.sync().attempt("sync", path)?;
+        self.disk
+            .sync_folder(&self.folder)
+            .attempt("sync", &self.folder)?;
+        Ok(file)
+    }
+
+    /// The record at a location; `None` if there is no sound record of this node.
+    pub(crate) fn read(&self, at: ShareLocation) -> Result<Option<Record>, StoreError> {
+        self.halt.check()?;
+        let Some(file) = self.handle(at.segment) else {
+            return Ok(None);
+        };
+        let read = || -> std::io::Result<Option<Record>> {
+            let mut head = [0; HEAD];
+            file.read_exact_at(&mut head, u64::from(at.offset))?;
+            let Some(length) = RECORD.length_of(&head) else {
+                return Ok(None);
+            };
+            let mut frame = vec![0; length];
+            file.read_exact_at(&mut frame, u64::from(at.offset))?;
+            Ok(match RECORD.read(&frame) {
+                Found::Frame { payload, .. } => record::decode(&self.wrap, payload),
+                Found::End | Found::Bad => None,
+            })
+        };
+        // A sector that cannot be read is as good as lost: the share is repaired from peers.
+        Ok(read().unwrap_or_else(|error| {
+            tracing::warn!(segment = at.segment, offset = at.offset, %error, "a kept share could not be read");
+            None
+        }))
+    }
+
+    fn handle(&self, number: u32) -> Option<Arc<dyn File>> {
+        let files = &mut *self.files();
+        if !files.lengths.contains_key(&number) {
+            return None;
+        }
+        if let Some(file) = files.handles.get(&number) {
+            return Some(Arc::clone(file));
+        }
+        let file = self.disk.open(&segment_path(&self.folder, number), false).ok()?;
+        if files.handles.len() >= HANDLES_MAX {
+            files.handles.clear();
+        }
+        files.handles.insert(number, Arc::clone(&file));
+        Some(file)
+    }
+
+    /// Whether a record may stand there: the segment exists and is long enough.
+    pub(crate) fn reaches(&self, at: ShareLocation) -> bool {
+        let end = u64::from(at.offset).saturating_add(HEAD as u64);
+        self.files()
+            .lengths
+            .get(&at.segment)
+            .is_some_and(|length| end <= *length)
+    }
+
+    /// Bytes of all segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files().lengths.values().sum()
+    }
+}
+
+/// Scans segments at opening.
+struct Opening<'a> {
+    disk: &'a dyn Disk,
+    folder: &'a Path,
+    wrap: &'a KeyWrap,
+    scan: Scan,
+    /// Bytes of the segment scanned last, after its torn tail was cut off.
+    last_length: u64,
+}
+
+impl Opening<'_> {
+    /// Collects the records of a segment from `start`. Of the last segment, cuts off a torn tail and returns where to
+    /// append: 0 if the segment is to be made anew, `None` if it must not grow.
+    fn scan_segment(
+        &mut self,
+        number: u32,
+        start: Option<u32>,
+        is_last: bool,
+    ) -> Result<Option<u32>, StoreError> {
+        let path = segment_path(self.folder, number);
+        let file = self.disk.open(&path, false).attempt("open", &path)?;
+        let length = file.length().attempt("measure", &path)?;
+        self.last_length = length;
+        let head = read_up_to(&*file, 0, SEGMENT_HEAD as usize).attempt("read", &path)?;
+        let head_is_sound = head == segment_head(number);
+        let start = start.unwrap_or(SEGMENT_HEAD);
+        let limit = u32::MAX as usize;
+        let bytes = read_up_to(&*file, u64::from(start), limit).attempt("read", &path)?;
+        let (sound, records) = self.scan_bytes(number, start, &bytes);
+        if !head_is_sound && !records {
+            // A segment whose making was cut short; or nothing in it can be read anyway.
+            return Ok(is_last.then_some(0));
+        }
+        let end = u64::from(start).saturating_add(sound as u64).min(length);
+        if end < length {
+            if !is_last {
+                self.scan.damaged.push(Damage {
+                    segment: number,
+                    from: end,
+                    to: length,
+                });
+                return Ok(None);
+            }
+            self.scan.torn_bytes = length - end;
+            file.truncate(end).attempt("truncate", &path)?;
+            file.sync().attempt("sync", &path)?;
+            self.last_length = end;
+        }
+        Ok(u32::try_from(end)
+            .ok()
+            .filter(|_| is_last && head_is_sound && end >= u64::from(SEGMENT_HEAD)))
+    }
+
+    /// Where the sound part ends, and whether there was any record.
+    fn scan_bytes(&mut self, number: u32, start: u32, bytes: &[u8]) -> (usize, bool) {
+        let (mut at, mut any) = (0, false);
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let offset = |at: usize| u64::from(start).saturating_add(at as u64);
+            if let Some((record, length)) = self.record_at(rest) {
+                if let Ok(offset) = u32::try_from(offset(at)) {
+                    self.scan.records.push(ScannedRecord {
+                        at: ShareLocation {
+                            segment: number,
+                            offset,
+                        },
+                        height: record.header.height,
+                        id: record.id,
+                    });
+                }
+                any = true;
+                at += length;
+                continue;
+            }
+            let Some(next) = self.next_record(bytes, at + 1) else {
+                break;
+            };
+            self.scan.damaged.push(Damage {
+                segment: number,
+                from: offset(at),
+                to: offset(next),
+            });
+            at = next;
+        }
+        (at, any)
+    }
+
+    /// The next place that holds a record of this node. A fragment may hold bytes that a hostile proposer made look
+    /// like a record; only this node's key opens a real one.
+    fn next_record(&self, bytes: &[u8], mut from: usize) -> Option<usize> {
+        loop {
+            let candidate = RECORD.next_candidate(bytes, from)?;
+            if self.record_at(bytes.get(candidate..)?).is_some() {
+                return Some(candidate);
+            }
+            from = candidate + 1;
+        }
+    }
+
+    /// Opens the key share before it checks the sum over the fragment: cheap refusals first, or a fragment full of
+    /// false heads would make recovery quadratic.
+    fn record_at(&self, bytes: &[u8]) -> Option<(Record, usize)> {
+        let length = RECORD.length_of(bytes)?;
+        let record = record::decode(self.wrap, bytes.get(HEAD..length)?)?;
+        matches!(RECORD.read(bytes), Found::Frame { .. }).then_some((record, length))
+    }
+}
+
+fn segment_head(number: u32) -> Vec<u8> {
+    [
+        &SEGMENT_MAGIC[..],
+        &SEGMENT_VERSION.to_be_bytes(),
+        &number.to_be_bytes(),
+    ]
+    .concat()
+}
+
+fn segment_path(folder: &Path, number: u32) -> PathBuf {
+    folder.join(format!("{number:08}.seg"))
+}
+
+fn segment_number(name: &str) -> Option<u32> {
+    let digits = name.strip_suffix(".seg")?;
+    let number = digits.parse().ok()?;
+    (segment_path(Path::new(""), number).to_str() == Some(name)).then_some(number)
+}
