@@ -78,6 +78,17 @@ impl DataKey {
 
 /// Pads and encrypts. The content must fit the layout; `None` only if the AEAD refuses, which it does not below 64 GiB.
 pub(crate) fn encrypt(content: &[u8], layout: Layout, key: &DataKey, binding: &Binding) -> Option<Vec<u8>> {
+    encrypt_with_length(content, content.len() as u64, layout, key, binding)
+}
+
+/// [`encrypt`] with any length in the prefix: an author who does not follow the rules could do this.
+pub(crate) fn encrypt_with_length(
+    content: &[u8],
+    length: u64,
+    layout: Layout,
+    key: &DataKey,
+    binding: &Binding,
+) -> Option<Vec<u8>> {
     let cipher = key.cipher(binding)?;
     let mut ciphertext = Vec::with_capacity(layout.sealed());
     let mut rest = content;
@@ -86,7 +97,7 @@ pub(crate) fn encrypt(content: &[u8], layout: Layout, key: &DataKey, binding: &B
     for (chunk, sealed_length) in chunks.enumerate() {
         let start = ciphertext.len();
         if chunk == 0 {
-            ciphertext.extend_from_slice(&(content.len() as u64).to_be_bytes());
+            ciphertext.extend_from_slice(&length.to_be_bytes());
         }
         let (now, later) = rest.split_at(rest.len().min(CHUNK_LENGTH));
         ciphertext.extend_from_slice(now);

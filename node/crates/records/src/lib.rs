@@ -26,6 +26,49 @@
 //!   different contents under different keys;
 //! - nothing here reads a clock, a file or the system's randomness. Randomness is a [`Seed`] that the caller draws.
 //!
+//! ```
+//! use salus_records::*;
+//! use salus_types::abi::access::{Record, RecordClass};
+//! use salus_types::{ChainId, Hash, MemberId, PrincipalId, RecordNumber, SecretKey, Timestamp};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let chain = ChainId::new(Hash::of_content(b"genesis"));
+//! let (patient, author, doctor) = (PrincipalId::new(1), PrincipalId::new(2), PrincipalId::new(3));
+//! let release_keys: Vec<_> = (0..4).map(|member| ReleaseSecret::from_seed(&[member; 32])).collect();
+//! let recipients: Vec<_> = (0..)
+//!     .zip(&release_keys)
+//!     .map(|(id, key)| Recipient { member: MemberId::new(id), release_key: key.public() })
+//!     .collect();
+//!
+//! // The author seals. Seeds are fresh randomness.
+//! let origin = Origin { chain, patient, author };
+//! let sealed = seal(b"blood group 0-", &origin, &recipients, Thresholds::for_pieces(4), Seed::new([9; 32]))?;
+//!
+//! // The record goes on the chain, the doctor gets a ticket and asks.
+//! let header = sealed.header();
+//! let on_chain = Record {
+//!     digest: *header.digest.as_bytes(), root: *sealed.root().as_bytes(), threshold: header.thresholds.keys,
+//!     pieces: header.pieces, size_bucket: header.size_bucket, class: RecordClass::Clinical, author, time_ms: 0,
+//! };
+//! let (signing, encryption) = (SecretKey::from_seed(&[7; 32]), EncryptionSecret::from_seed(&[8; 32]));
+//! let now = Timestamp::new(1_790_000_000_000);
+//! let request = ReadRequest { patient, record: RecordNumber::new(0), requester: doctor, time: now };
+//! let asked = request.sign(&signing, &chain);
+//!
+//! // Any two of the four members answer.
+//! let mut reader = RecordReader::new(chain, request, on_chain.clone(), encryption.clone());
+//! for id in [3, 1] {
+//!     let (member, key) = (MemberId::new(id), &release_keys[usize::from(id)]);
+//!     let stored = sealed.piece(member).cloned().ok_or("no piece")?.check(&chain, member, sealed.root(), key)?;
+//!     let asked = asked.verify(&chain, &signing.public(), now)?;
+//!     let answer = stored.release(key, &asked, &on_chain, &encryption.public(), Seed::new([id as u8; 32]))?;
+//!     reader.add(member, answer)?;
+//! }
+//! assert_eq!(reader.open()?.content(), b"blood group 0-");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Limits for now: contents up to [`CONTENT_LENGTH_MAX`], held in memory. The format is ready for more: chunks,
 //! their nonces and their fragments stand alone, and a fragment of one chunk has a path of its own.
 

@@ -148,7 +148,8 @@ pub fn seal(
     drop(ciphertext);
     let shares =
         shamir::deal(key.as_bytes(), thresholds.keys, pieces, &mut randomness).ok_or(SealError::Internal)?;
-    assemble(header, &recipients, rows, &shares, &mut randomness)
+    let dealing = Dealing { header, rows, shares };
+    assemble(dealing, &recipients, &mut randomness)
 }
 
 fn sorted(recipients: &[Recipient]) -> Result<Vec<Recipient>, SealError> {
@@ -172,18 +173,24 @@ fn dealt_to(recipients: &[Recipient], thresholds: Thresholds) -> Vec<u8> {
     codec::encode(&(thresholds, recipients))
 }
 
+/// Everything that is dealt, still in one hand: one row of fragments and one key share a position.
+pub(crate) struct Dealing {
+    pub(crate) header: RecordHeader,
+    pub(crate) rows: Vec<Vec<u8>>,
+    pub(crate) shares: Vec<KeyShare>,
+}
+
 /// Seals each key share to its member, and ties all pieces to one root.
-fn assemble(
-    header: RecordHeader,
+pub(crate) fn assemble(
+    dealing: Dealing,
     recipients: &[Recipient],
-    rows: Vec<Vec<u8>>,
-    shares: &[KeyShare],
     randomness: &mut Stream,
 ) -> Result<SealedRecord, SealError> {
+    let Dealing { header, rows, shares } = dealing;
     let header_hash = header.hash();
     let mut pieces = Vec::with_capacity(recipients.len());
     let mut leaves = Vec::with_capacity(recipients.len());
-    for (((recipient, row), share), position) in recipients.iter().zip(rows).zip(shares).zip(0u8..) {
+    for (((recipient, row), share), position) in recipients.iter().zip(rows).zip(&shares).zip(0u8..) {
         let Recipient { member, release_key } = *recipient;
         let info = storing_info(&header_hash, member);
         let sealed_key_share = envelope::seal(release_key.as_bytes(), &info, share, randomness)
