@@ -22,10 +22,10 @@ struct Judged {
     valid: bool,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Proposed {
-    pub(crate) id: BlockId,
-    pub(crate) header: Header,
+#[derive(Debug)]
+struct Proposed {
+    id: BlockId,
+    header: Header,
     /// Whether it refers to an earlier quorum of prevotes.
     again: bool,
 }
@@ -75,14 +75,14 @@ impl Blocks {
         proposals.is_some_and(|all| all.iter().any(|one| one.id == id))
     }
 
-    /// Proposals of a round whose blocks wait for a judgement.
-    pub(crate) fn unjudged(&self, round: Round) -> Vec<Proposed> {
-        self.proposals
-            .get(&round)
-            .into_iter()
-            .flatten()
-            .filter(|one| !self.judged.contains_key(&one.id))
-            .cloned()
+    /// Proposals whose blocks wait for a judgement, with their rounds.
+    pub(crate) fn unjudged(&self) -> Vec<(Round, Header)> {
+        let all = self
+            .proposals
+            .iter()
+            .flat_map(|(round, all)| all.iter().map(move |one| (*round, one)));
+        all.filter(|(_, one)| !self.judged.contains_key(&one.id))
+            .map(|(round, one)| (round, one.header.clone()))
             .collect()
     }
 

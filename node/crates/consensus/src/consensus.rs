@@ -274,16 +274,12 @@ impl Consensus {
         Ok(())
     }
 
-    /// Asks for the dealings of the current round's proposals that the log holds but nobody has judged.
+    /// Asks for the dealings of proposals that the log holds but that nobody has judged. Of earlier rounds too: a
+    /// quorum may have precommitted them.
     fn want_bodies(&mut self) {
-        let round = self.round();
-        for proposed in self.host.blocks.unjudged(round) {
-            if let Some(from) = self.proposer(self.host.height, round) {
-                self.host.effects.push(Effect::WantBody {
-                    from,
-                    header: proposed.header,
-                    round,
-                });
+        for (round, header) in self.host.blocks.unjudged() {
+            if let Some(from) = self.host.proposer(header.height, round) {
+                self.host.effects.push(Effect::WantBody { from, header, round });
             }
         }
     }
