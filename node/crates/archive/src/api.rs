@@ -218,17 +218,7 @@ pub enum Effect {
     },
     /// Execute and store a block, then say [`Input::Applied`]. If consensus committed that height in the meantime,
     /// ignore it: [`Input::Committed`] has said so.
-    Apply {
-        /// Its certified header.
-        header: Box<Header>,
-        /// Its encoded body.
-        body: Vec<u8>,
-        /// The own share of it, to be durable before the block counts as applied; `None` if the own slot was not dealt
-        /// then.
-        share: Option<SealedShare>,
-        /// The certificate, for the last of a batch.
-        certificate: Option<Box<CommitCertificate>>,
-    },
+    Apply(Box<CertifiedBlock>),
     /// A quorum certified a chain that does not contain the own tip, or a block that nobody can open: more members are
     /// faulty than the network tolerates, or the own disk lies. Stop and call the operator.
     Diverged {
@@ -251,6 +241,20 @@ pub enum Effect {
     },
     /// How far repair is.
     Progress(RepairProgress),
+}
+
+/// A block that was caught up with. `Debug` shows no byte of the body.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CertifiedBlock {
+    /// Its header, under a certificate of the validators in force.
+    pub header: Header,
+    /// Its encoded body, as the header commits to it.
+    pub body: Vec<u8>,
+    /// The own share of it, to be durable before the block counts as applied; `None` if the own slot was not dealt
+    /// then.
+    pub share: Option<SealedShare>,
+    /// Its certificate, for the last of a batch.
+    pub certificate: Option<CommitCertificate>,
 }
 
 /// How far repair is.
@@ -347,6 +351,17 @@ impl fmt::Display for Shortfall {
 }
 
 impl std::error::Error for Shortfall {}
+
+impl fmt::Debug for CertifiedBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "CertifiedBlock(height {}, {} B)",
+            self.header.height,
+            self.body.len()
+        )
+    }
+}
 
 impl Config {
     /// The default behaviour: for a network of hospitals in one region.

@@ -2,11 +2,12 @@
 
 use crate::headers::{self, Expected, Verdict};
 use crate::peers::Peers;
-use crate::{Config, DivergenceReason, Effect, Fault, RequestId, Tip};
+use crate::{CertifiedBlock, Config, DivergenceReason, Effect, Fault, RequestId, Tip};
 use salus_types::{
     BlockId, ChainId, CommitCertificate, Hash, Header, Height, MemberId, SealedShare, ValidatorSet,
 };
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 /// Headers asked for at once.
@@ -35,7 +36,6 @@ pub(crate) struct CatchUp {
     ask_wake: Option<Duration>,
 }
 
-#[derive(Debug)]
 struct Planned {
     header: Header,
     id: BlockId,
@@ -43,7 +43,6 @@ struct Planned {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Waiting { not_before: Duration },
     Gathering,
@@ -59,6 +58,18 @@ struct Asking {
     max: u16,
     sent: Duration,
     overdue: bool,
+}
+
+impl fmt::Debug for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Waiting { .. } => "waiting",
+            State::Gathering => "gathering",
+            State::Opened(_) => "opened",
+            State::Applying => "applying",
+        };
+        write!(f, "Planned(height {}, {state})", self.header.height)
+    }
 }
 
 impl CatchUp {
@@ -297,12 +308,12 @@ impl CatchUp {
             return None;
         };
         let (body, share) = *opened;
-        Some(Effect::Apply {
-            header: Box::new(planned.header.clone()),
+        Some(Effect::Apply(Box::new(CertifiedBlock {
+            header: planned.header.clone(),
             body,
             share,
-            certificate: planned.certificate.take(),
-        })
+            certificate: planned.certificate.take().map(|certificate| *certificate),
+        })))
     }
 
     /// When there is something to do.

@@ -44,11 +44,15 @@ mod peers;
 mod ranges;
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "a test that overflows fails, as it should"
+)]
 mod tests;
 
 pub use api::{
-    Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError, RepairProgress, RequestId,
-    ShareRefusal, Shortfall, Tip,
+    CertifiedBlock, Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError,
+    RepairProgress, RequestId, ShareRefusal, Shortfall, Tip,
 };
 pub use archive::Archive;
 pub use headers::HeadersError;

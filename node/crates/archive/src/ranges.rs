@@ -110,6 +110,10 @@ fn length(first: u64, last: u64) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "a test that overflows fails, as it should"
+)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
