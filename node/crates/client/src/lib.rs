@@ -18,6 +18,29 @@
 //! - nothing that a node says is believed: receipts and state are checked against a header, a header
 //!   against the signatures of two thirds of the validators, a record against its digest on the chain.
 
+//!
+//! ```
+//! use salus_client::{Identity, LinkageKey, Signer, Terms, address_text, parse_address};
+//! use salus_types::abi::access::Purpose;
+//! use salus_types::{ChainId, Gas, Hash, Height, PrincipalId, RecordNumber, Sequence};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A hospital gives its patient a pseudonym; whoever types its address wrongly is told so.
+//! let address = LinkageKey::new([5; 32]).address(4021, "MRN-00123-X")?;
+//! let text = address_text(&address);
+//! assert_eq!(parse_address(&text)?, address);
+//! assert!(parse_address(&text.replace('z', "2")).is_err());
+//!
+//! // A doctor asks for a record.
+//! let chain = ChainId::new(Hash::of_content(b"genesis"));
+//! let doctor = Signer::new(chain, PrincipalId::new(13), Identity::from_seed(&[1; 32]));
+//! let terms = Terms { sequence: Sequence::ZERO, expires: Height::new(100), gas_limit: Gas::new(2_000_000) };
+//! let asked = doctor.retrieve(PrincipalId::new(7), RecordNumber::new(0), Purpose::Treatment, false, terms);
+//! assert!(asked.verify(&chain, &doctor.identity().public().signing_key).is_ok());
+//! # Ok(())
+//! # }
+//! ```
+
 mod address;
 mod explain;
 mod identity;

@@ -1,0 +1,225 @@
+//! A light client on a chain of three heights and a change of validators.
+
+use super::*;
+use salus_types::{
+    BlockId, CertificateError, CommitCertificate, CommitSignature, Header, Receipt, Round, Sealing, Status,
+    Timestamp, TransactionId, Vote, VoteKind,
+};
+
+fn header(height: u64, parent: BlockId, validators: &ValidatorSet, next: &ValidatorSet) -> Header {
+    Header {
+        height: Height::new(height),
+        round: Round::ZERO,
+        time: Timestamp::new(1_790_000_000_000 + height),
+        proposer: MemberId::new(0),
+        parent,
+        validators: validators.hash(&chain_id()),
+        next_validators: next.hash(&chain_id()),
+        sealing: Sealing {
+            suite: 1,
+            threshold: 2,
+            slots: 8,
+            body_length: 10,
+            sealed_length: 26,
+        },
+        body_commitment: Hash::ZERO,
+        share_root: Hash::ZERO,
+        receipts_root: Hash::ZERO,
+        state_root: Hash::ZERO,
+        gas_used: Gas::ZERO,
+    }
+}
+
+fn certify(header: &Header, signers: &[u8]) -> CommitCertificate {
+    let block = header.id(&chain_id());
+    let sign = |signer: &u8| {
+        let member = MemberId::new((*signer).into());
+        let vote = Vote {
+            kind: VoteKind::Precommit,
+            height: header.height,
+            round: header.round,
+            block: Some(block),
+            member,
+        };
+        let signature = vote.sign(&consensus_key(*signer), &chain_id()).signature;
+        CommitSignature { member, signature }
+    };
+    CommitCertificate {
+        height: header.height,
+        round: header.round,
+        block,
+        signatures: signers.iter().map(sign).collect(),
+    }
+}
+
+fn first(set: &ValidatorSet) -> Header {
+    header(1, BlockId::new(Hash::ZERO), set, set)
+}
+
+#[test]
+fn it_follows_certified_headers_and_skips() {
+    let set = validators(&[0, 1, 2, 3]);
+    let mut client = LightClient::new(chain_id(), set.clone());
+    assert!(client.tip().is_none());
+    let one = first(&set);
+    client.advance(one.clone(), &certify(&one, &[0, 1, 3])).unwrap();
+    let two = header(2, one.id(&chain_id()), &set, &set);
+    let three = header(3, two.id(&chain_id()), &set, &set);
+    let tip = client
+        .advance(three.clone(), &certify(&three, &[1, 2, 3]))
+        .unwrap();
+    assert_eq!((tip.header(), tip.id()), (&three, three.id(&chain_id())));
+
+    let ancestors = client.ancestors(vec![one.clone(), two.clone()]).unwrap();
+    assert_eq!(ancestors[1].header(), &two);
+    assert_eq!(
+        client.ancestors(vec![one.clone()]),
+        Err(LightError::BrokenLink(Height::new(1)))
+    );
+    let mut forged = one.clone();
+    forged.gas_used = Gas::new(1);
+    assert_eq!(
+        client.ancestors(vec![forged, two]),
+        Err(LightError::BrokenLink(Height::new(1)))
+    );
+    assert_eq!(
+        client
+            .advance(one.clone(), &certify(&one, &[0, 1, 2]))
+            .unwrap_err(),
+        LightError::NotNewer {
+            offered: Height::new(1),
+            tip: Height::new(3)
+        }
+    );
+    LightClient::resume(chain_id(), three, set).unwrap();
+}
+
+#[test]
+fn it_refuses_what_a_quorum_did_not_decide() {
+    let set = validators(&[0, 1, 2, 3]);
+    let mut client = LightClient::new(chain_id(), set.clone());
+    let one = first(&set);
+    assert_eq!(
+        client.advance(one.clone(), &certify(&one, &[0, 1])).unwrap_err(),
+        LightError::Certificate(CertificateError::NoQuorum {
+            signers: 2,
+            quorum: 3
+        })
+    );
+    let mut other = one.clone();
+    other.gas_used = Gas::new(9);
+    assert_eq!(
+        client
+            .advance(one.clone(), &certify(&other, &[0, 1, 2]))
+            .unwrap_err(),
+        LightError::OtherBlock
+    );
+    let mut forged = certify(&one, &[0, 1, 2]);
+    forged.signatures[1].signature = forged.signatures[0].signature;
+    assert_eq!(
+        client.advance(one.clone(), &forged).unwrap_err(),
+        LightError::Certificate(CertificateError::BadSignature(MemberId::new(1)))
+    );
+    assert!(client.tip().is_none());
+    let orphan = header(1, BlockId::new(Hash::of_content(b"x")), &set, &set);
+    assert_eq!(
+        client
+            .advance(orphan.clone(), &certify(&orphan, &[0, 1, 2]))
+            .unwrap_err(),
+        LightError::BrokenLink(Height::new(1))
+    );
+}
+
+#[test]
+fn it_follows_a_change_of_validators_only_where_a_header_announces_it() {
+    let (old, new) = (validators(&[0, 1, 2, 3]), validators(&[0, 1, 2, 3, 4]));
+    let mut client = LightClient::new(chain_id(), old.clone());
+    assert_eq!(
+        client.change_validators(new.clone()),
+        Err(LightError::WrongValidators)
+    );
+    let one = header(1, BlockId::new(Hash::ZERO), &old, &new);
+    client.advance(one.clone(), &certify(&one, &[0, 1, 2])).unwrap();
+    let two = header(2, one.id(&chain_id()), &new, &new);
+    let certificate = certify(&two, &[1, 2, 3, 4]);
+    assert_eq!(
+        client.advance(two.clone(), &certificate).unwrap_err(),
+        LightError::UnknownValidators(Height::new(2))
+    );
+    let evil = validators(&[5, 6, 7, 8]);
+    assert_eq!(client.change_validators(evil), Err(LightError::WrongValidators));
+    client.change_validators(new.clone()).unwrap();
+    client.advance(two.clone(), &certificate).unwrap();
+    assert_eq!(
+        LightClient::resume(chain_id(), one, old).unwrap_err(),
+        LightError::WrongValidators
+    );
+}
+
+fn receipts(count: u8) -> Vec<(TransactionId, Receipt)> {
+    (0..count)
+        .map(|number| {
+            let receipt = Receipt {
+                status: Status::Success,
+                gas_used: Gas::new(number.into()),
+                output: vec![number],
+                events: Vec::new(),
+            };
+            (TransactionId::new(Hash::of_content(&[number])), receipt)
+        })
+        .collect()
+}
+
+fn block_with(receipts: &[(TransactionId, Receipt)]) -> TrustedHeader {
+    let set = validators(&[0, 1, 2, 3]);
+    let mut one = first(&set);
+    let pairs = receipts.iter().map(|(id, receipt)| (*id, receipt));
+    one.receipts_root = salus_types::Body::receipts_root(&chain_id(), pairs);
+    let mut client = LightClient::new(chain_id(), set);
+    client
+        .advance(one.clone(), &certify(&one, &[0, 1, 2]))
+        .unwrap()
+        .clone()
+}
+
+#[test]
+fn receipts_are_proven_against_their_block() {
+    let receipts = receipts(5);
+    let trusted = block_with(&receipts);
+    for index in 0..5 {
+        let proof = ReceiptProof::new(&chain_id(), &receipts, index).unwrap();
+        let proof = ReceiptProof::decode(&proof.encode()).unwrap();
+        assert_eq!(trusted.check_receipt(&proof), Ok(&receipts[index].1));
+        let wrong = Err(LightError::WrongProof(Height::new(1)));
+        for change in [
+            (|proof| proof.receipt.output = vec![99]) as fn(&mut ReceiptProof),
+            |proof| proof.transaction = TransactionId::new(Hash::ZERO),
+            |proof| proof.index ^= 1,
+            |proof| proof.count += 7,
+            |proof| proof.count = 0,
+            |proof| proof.path.truncate(0),
+            |proof| proof.path[0] = Hash::ZERO,
+        ] {
+            let mut changed = proof.clone();
+            change(&mut changed);
+            assert_eq!(trusted.check_receipt(&changed), wrong);
+        }
+    }
+    assert_eq!(ReceiptProof::new(&chain_id(), &receipts, 5), None);
+}
+
+#[test]
+fn the_receipt_proof_is_fixed() {
+    let proof = ReceiptProof::new(&chain_id(), &receipts(3), 2).unwrap();
+    assert_eq!(
+        hex(&proof.encode()),
+        concat!(
+            "ab13bedf42e84bae0f7c62c7dd6a8ada571e8829bed6ea558217f0361b5e25d000020102000203018ef6b176",
+            "4fa8347fdeba1769bce8768ce214f141ff1860fe3abf6d0939c38c3c",
+        )
+    );
+    assert!(matches!(
+        ReceiptProof::decode(&[1]),
+        Err(LightError::Malformed(_))
+    ));
+}
