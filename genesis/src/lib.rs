@@ -21,7 +21,7 @@ mod error;
 pub use artifacts::{ACCESS, REGISTRY, builtin_code};
 pub use error::GenesisError;
 
-use salus_types::abi::registry::{Principal, Role};
+use salus_types::abi::registry::{self, Principal, Role};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::{
     ChainId, ContractId, Gas, Hash, Member, MemberId, Timestamp, Validator, ValidatorSet, abi::domain::Tag,
@@ -139,6 +139,14 @@ impl Genesis {
     /// The contracts with their numbers.
     pub fn contracts(&self) -> impl Iterator<Item = (ContractId, Hash)> + '_ {
         (1..).map(ContractId::new).zip(self.agreement.contracts.iter().copied())
+    }
+}
+
+/// What a founding contract is instantiated with.
+pub fn instantiate_input(agreement: &Agreement, contract: ContractId) -> Vec<u8> {
+    match contract {
+        ContractId::REGISTRY => codec::encode(&registry::Instantiate { principals: agreement.principals.clone() }),
+        _ => Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Bounded by blocks and by bytes. Older receipts are read by reconstructing their block from shares.
 
+use salus_api::CommittedTransaction;
 use salus_types::{BlockId, Body, Header, Height, Receipt, TransactionId, UnverifiedTransaction};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -33,6 +34,13 @@ pub struct Executed {
     pub index: usize,
     /// What it did.
     pub receipt: Receipt,
+}
+
+impl From<Executed> for CommittedTransaction {
+    fn from(executed: Executed) -> Self {
+        let index = u32::try_from(executed.index).unwrap_or(u32::MAX);
+        Self { height: executed.height, index, receipt: executed.receipt }
+    }
 }
 
 impl CommittedBlock {

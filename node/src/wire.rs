@@ -94,8 +94,10 @@ pub enum SharePurpose {
 pub enum ShareAsk {
     /// The holder's share of a block.
     Share {
-        /// Which block.
+        /// The block's height, for the holder's log.
         height: Height,
+        /// Which block: it may be decided without being committed yet.
+        block: BlockId,
         /// What for.
         purpose: SharePurpose,
     },

@@ -1,0 +1,282 @@
+//! The archive's thread: it carries out what [`salus_archive`] decides, and hands opened blocks to who wants them.
+
+use crate::chain::{self, Missed};
+use crate::courier::{Answer, Courier};
+use crate::view::View;
+use crate::wire::{HEADERS_MAX, LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose};
+use salus_archive::{
+    Archive, Effect, Input, JobId, Purpose, ReadError, RepairProgress, RequestId, ShareRefusal,
+};
+use salus_net::{Protocol, RequestError, SendError};
+use salus_seal::OpenedBlock;
+use salus_store::StoreError;
+use salus_types::{BlockId, Header, Height, MemberId, SealedShare, codec};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long to sleep when nothing is due.
+const IDLE: Duration = Duration::from_secs(60);
+/// Ranges of lost shares that are announced at once.
+const RANGES_MAX: usize = 1_024;
+
+/// Everything that can happen to the archive's thread.
+pub(crate) enum Event {
+    Connected(MemberId),
+    Disconnected(MemberId),
+    /// A peer says how far it is.
+    Tip { member: MemberId, height: Height },
+    /// The chain's loop committed a block.
+    Committed { height: Height, id: BlockId },
+    /// The chain's loop wants the body of a block that was decided without it.
+    Gather(Box<Header>),
+    /// Somebody wants a block opened.
+    Open { header: Box<Header>, reply: oneshot::Sender<Result<Arc<OpenedBlock>, ReadError>> },
+    /// A member answered.
+    Answered { request: RequestId, member: MemberId, answer: Answer },
+    /// Look for lost shares again.
+    LookForLost,
+    Stop,
+}
+
+/// Who waits for a job.
+enum Waiting {
+    Reader(oneshot::Sender<Result<Arc<OpenedBlock>, ReadError>>),
+    Chain(Box<Header>),
+}
+
+/// The thread's state.
+pub(crate) struct Archivist {
+    view: Arc<View>,
+    courier: Arc<Courier>,
+    chain: SyncSender<chain::Event>,
+    inbox: Receiver<Event>,
+    inbox_sender: SyncSender<Event>,
+    archive: Archive,
+    waiting: BTreeMap<JobId, Waiting>,
+    next_job: u64,
+}
+
+impl Archivist {
+    pub(crate) fn new(
+        view: Arc<View>,
+        courier: Arc<Courier>,
+        chain: SyncSender<chain::Event>,
+        inbox: Receiver<Event>,
+        inbox_sender: SyncSender<Event>,
+        archive: Archive,
+    ) -> Self {
+        Self { view, courier, chain, inbox, inbox_sender, archive, waiting: BTreeMap::new(), next_job: 0 }
+    }
+
+    /// Runs until the node stops; an error halts it.
+    pub(crate) fn run(mut self) -> Result<(), StoreError> {
+        self.look_for_lost()?;
+        loop {
+            let now = self.view.clock.elapsed();
+            let wait = self.archive.next_wake().map_or(IDLE, |at| at.saturating_sub(now));
+            match self.inbox.recv_timeout(wait) {
+                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(event) => self.on_event(event)?,
+                Err(RecvTimeoutError::Timeout) => self.feed(Input::Wake)?,
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) -> Result<(), StoreError> {
+        match event {
+            Event::Connected(member) => self.feed(Input::Connected(member)),
+            Event::Disconnected(member) => self.feed(Input::Disconnected(member)),
+            Event::Tip { member, height } => {
+                self.view.progress.announced(height);
+                self.feed(Input::Tip { member, height })
+            }
+            Event::Committed { height, id } => self.feed(Input::Committed { height, id }),
+            Event::Gather(header) => {
+                let own = self.own_share(&header)?;
+                let job = self.job(Waiting::Chain(header.clone()));
+                self.feed(Input::Open { job, header, own })
+            }
+            Event::Open { header, reply } => {
+                let own = self.own_share(&header)?;
+                let job = self.job(Waiting::Reader(reply));
+                self.feed(Input::Open { job, header, own })
+            }
+            Event::Answered { request, member, answer } => self.on_answer(request, member, answer),
+            Event::LookForLost => self.look_for_lost(),
+            Event::Stop => Ok(()),
+        }
+    }
+
+    fn job(&mut self, waiting: Waiting) -> JobId {
+        let job = JobId(self.next_job);
+        self.next_job = self.next_job.wrapping_add(1);
+        self.waiting.insert(job, waiting);
+        job
+    }
+
+    /// The own share of a block, committed or only decided; a damaged one counts as lost.
+    fn own_share(&self, header: &Header) -> Result<Option<SealedShare>, StoreError> {
+        match self.view.shares.get_block(&header.id(&self.view.chain)) {
+            Err(error) if !error.is_fatal() => {
+                tracing::warn!(height = %header.height, %error, "the own share is damaged");
+                let _ = self.inbox_sender.try_send(Event::LookForLost);
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    fn look_for_lost(&mut self) -> Result<(), StoreError> {
+        let lost = self.view.shares.missing(RANGES_MAX)?;
+        let count: u64 = lost.iter().map(|range| range.end().get() - range.start().get() + 1).sum();
+        let repaired = self.view.progress.repair().repaired;
+        self.view.progress.set_repair(count, repaired);
+        if count == 0 {
+            return Ok(());
+        }
+        tracing::warn!(count, "own shares are lost: repairing them from other members");
+        self.feed(Input::Missing(lost))
+    }
+
+    fn feed(&mut self, input: Input) -> Result<(), StoreError> {
+        let effects = self.archive.handle(self.view.clock.elapsed(), input);
+        effects.into_iter().try_for_each(|effect| self.carry_out(effect))
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Result<(), StoreError> {
+        match effect {
+            Effect::AskShare { request, member, height, block, purpose } => {
+                let purpose = match purpose {
+                    Purpose::Sync => SharePurpose::Sync,
+                    Purpose::Repair => SharePurpose::Repair,
+                    Purpose::Read => SharePurpose::Read,
+                };
+                self.ask(request, member, &ShareAsk::Share { height, block, purpose })
+            }
+            Effect::AskHeaders { request, member, from, max } => {
+                let max = u64::from(max).min(HEADERS_MAX);
+                self.ask(request, member, &ShareAsk::Headers { from, max })
+            }
+            Effect::Opened { job, block } => self.on_opened(job, block),
+            Effect::Failed { job, error } => self.on_failed(job, error),
+            Effect::Apply { header, body, share, certificate } => {
+                let certificate = certificate.map(|certificate| *certificate);
+                self.hand_over(Missed { header: *header, body, share, certificate })
+            }
+            Effect::NeedHeader { height } => {
+                let header = self.view.index.header(height)?.map(Box::new);
+                self.feed(Input::Header { height, header })
+            }
+            Effect::StoreShare { height, share } => self.store(height, &share),
+            Effect::Progress(RepairProgress { repaired, remaining }) => {
+                self.view.progress.set_repair(remaining, repaired);
+                tracing::info!(repaired, remaining, "repairing own shares");
+                if remaining == 0 { self.look_for_lost() } else { Ok(()) }
+            }
+            Effect::OwnShareDamaged { height, error } => {
+                tracing::warn!(%height, %error, "the own share is damaged: repairing it");
+                self.feed(Input::Missing(vec![height..=height]))
+            }
+            Effect::Blame { member, height, fault, .. } => {
+                metrics::counter!("salus_wrong_answers_total", "member" => member.get().to_string()).increment(1);
+                tracing::warn!(%member, %height, %fault, "a member answered as no honest one does");
+                Ok(())
+            }
+            Effect::Diverged { height, reason } => {
+                let reason = format!("the chain diverged at height {height}: {reason}; call the operator");
+                self.tell_chain(chain::Event::Failed(reason));
+                Ok(())
+            }
+        }
+    }
+
+    fn ask(&mut self, request: RequestId, member: MemberId, ask: &ShareAsk) -> Result<(), StoreError> {
+        let inbox = self.inbox_sender.clone();
+        let asked = self.courier.ask_then(member, Protocol::Shares, codec::encode(ask), move |answer| {
+            // A lost answer is a silent member: the archive asks another one.
+            let _ = inbox.try_send(Event::Answered { request, member, answer });
+        });
+        match asked {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let answer = Err(match error {
+                    SendError::Busy => RequestError::Busy,
+                    _ => RequestError::NotConnected,
+                });
+                self.on_answer(request, member, answer)
+            }
+        }
+    }
+
+    /// What a member answered, in the archive's terms. An answer of the wrong kind is as good as none.
+    fn on_answer(&mut self, request: RequestId, member: MemberId, answer: Answer) -> Result<(), StoreError> {
+        let refusal = match &answer {
+            Ok(_) => ShareRefusal::NotHeld,
+            Err(RequestError::Busy) => ShareRefusal::Busy,
+            Err(_) => ShareRefusal::Unreachable,
+        };
+        let answer = answer.ok().and_then(|bytes| codec::decode::<ShareAnswer>(&bytes, LARGE_MAX).ok());
+        let input = match answer {
+            Some(ShareAnswer::Share(share)) => Input::Share { request, member, result: Ok(share) },
+            Some(ShareAnswer::Headers { headers, certificate: Some(certificate) }) => {
+                Input::Headers { request, member, headers, certificate: Box::new(certificate) }
+            }
+            Some(ShareAnswer::Headers { .. }) => Input::HeadersRefused { request, member },
+            Some(ShareAnswer::Missing | ShareAnswer::Holds(_)) | None => {
+                self.feed(Input::HeadersRefused { request, member })?;
+                Input::Share { request, member, result: Err(refusal) }
+            }
+        };
+        self.feed(input)
+    }
+
+    fn on_opened(&mut self, job: JobId, block: Arc<OpenedBlock>) -> Result<(), StoreError> {
+        match self.waiting.remove(&job) {
+            Some(Waiting::Reader(reply)) => {
+                let _ = reply.send(Ok(block)); // the reader may have left
+                Ok(())
+            }
+            Some(Waiting::Chain(header)) => {
+                let share = block.rederive(self.view.slot).ok();
+                self.hand_over(Missed { header: *header, body: block.body().to_vec(), share, certificate: None })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn on_failed(&mut self, job: JobId, error: ReadError) -> Result<(), StoreError> {
+        match self.waiting.remove(&job) {
+            Some(Waiting::Reader(reply)) => {
+                let _ = reply.send(Err(error)); // the reader may have left
+            }
+            Some(Waiting::Chain(header)) => {
+                tracing::warn!(height = %header.height, %error, "a decided block could not be gathered yet");
+                self.tell_chain(chain::Event::NotGathered { height: header.height });
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The chain's loop answers by committing the block, which comes back as [`Event::Committed`].
+    fn hand_over(&mut self, missed: Missed) -> Result<(), StoreError> {
+        self.tell_chain(chain::Event::Missed(Box::new(missed)));
+        Ok(())
+    }
+
+    /// Waits for room: what the archive says to the chain must arrive.
+    fn tell_chain(&self, event: chain::Event) {
+        if self.chain.send(event).is_err() {
+            tracing::debug!("the chain's loop has ended");
+        }
+    }
+
+    fn store(&mut self, height: Height, share: &SealedShare) -> Result<(), StoreError> {
+        let Some(header) = self.view.index.header(height)? else { return Ok(()) };
+        let id = header.id(&self.view.chain);
+        self.view.shares.put_repaired(&header, id, share)
+    }
+}

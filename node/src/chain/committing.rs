@@ -1,0 +1,192 @@
+//! A decided block becomes part of the chain.
+
+use super::blocks::{self, Candidate};
+use super::{Chain, Halt, Missed, Phase, Tip};
+use crate::archivist;
+use crate::wire::{Committed, GOSSIP_MAX, Transactions};
+use salus_api::PublishedBlock;
+use salus_net::Topic;
+use salus_store::CommitBatch;
+use salus_types::abi::access::AccessEvent;
+use salus_types::abi::registry;
+use salus_types::state::StateChanges;
+use salus_types::{
+    BlockId, CommitCertificate, ContractId, Header, Height, PrincipalId, Receipt, Sequence, UnverifiedTransaction, codec,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Chain {
+    /// The core decided the height after the tip. Usually its body is at hand; otherwise it is gathered from shares.
+    pub(super) fn on_decided(&mut self, header: Header, certificate: CommitCertificate) -> Result<(), Halt> {
+        if header.height != self.tip.header.height.next() {
+            return Ok(()); // replayed after the block was committed
+        }
+        match self.blocks.take(&certificate.block) {
+            Some(candidate) => self.commit(candidate, Some(certificate)),
+            None => {
+                tracing::info!(height = %header.height, "decided without its body here: gathering it from shares");
+                self.tell_archive(archivist::Event::Gather(Box::new(header.clone())));
+                self.phase = Phase::Gathering(Box::new((header, certificate)));
+                Ok(())
+            }
+        }
+    }
+
+    /// The archive could not gather the decided block yet: it goes on trying.
+    pub(super) fn gather_again(&mut self, height: Height) {
+        if let Phase::Gathering(decided) = &self.phase
+            && decided.0.height == height
+        {
+            self.tell_archive(archivist::Event::Gather(Box::new(decided.0.clone())));
+        }
+    }
+
+    /// A block that others decided came from the archive: opened from shares, proven by a certificate.
+    pub(super) fn on_missed(&mut self, missed: Missed) -> Result<(), Halt> {
+        let Missed { header, body, share, certificate } = missed;
+        if header.height != self.tip.header.height.next() {
+            return Ok(()); // consensus was faster
+        }
+        let certificate = match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Gathering(decided) if decided.0 == header => Some(decided.1),
+            other => {
+                self.phase = other;
+                certificate
+            }
+        };
+        let height = header.height;
+        let mut candidate = match self.judge_body(&header, &body)? {
+            Ok(candidate) => candidate,
+            Err(reason) => return Err(Halt::Diverged { height, reason }),
+        };
+        if let Some(share) = &share {
+            self.view.shares.append(&header, header.id(&self.view.chain), share)?;
+        }
+        candidate.share = share;
+        self.commit(candidate, certificate)
+    }
+
+    /// Makes a block the tip. Durable when this returns; only then do clients and peers hear of it.
+    fn commit(&mut self, candidate: Candidate, certificate: Option<CommitCertificate>) -> Result<(), Halt> {
+        let id = candidate.header.id(&self.view.chain);
+        if let Some(share) = &candidate.share {
+            self.view.shares.append(&candidate.header, id, share)?; // does nothing if it was kept before the vote
+        }
+        let patients = touched_patients(&candidate.body.receipts);
+        self.view.index.commit(&CommitBatch {
+            header: &candidate.header,
+            id,
+            certificate: certificate.as_ref(),
+            state: &candidate.executed.state,
+            tree: &candidate.executed.tree,
+            transactions: &candidate.ids,
+            patients: &patients,
+            share: self.view.shares.location(&id)?,
+        })?;
+        let header = candidate.header.clone();
+        let (block, executed) = blocks::shared(candidate, id);
+        self.clean_pool(header.height, &block.body.transactions, &executed.state);
+        self.evidence.retain(|evidence| !block.body.evidence.contains(evidence));
+        self.answer_waiters(&block);
+        self.events.publish(&PublishedBlock {
+            height: header.height,
+            id,
+            time: header.time,
+            receipts: &block.body.receipts,
+        });
+        self.view.progress.committed(&header, block.ids.len());
+        self.view.progress.set_wal_bytes(self.wal.bytes());
+        self.view.recent_mut().push(block);
+        if header.proposer == self.view.me
+            && let Some(certificate) = &certificate
+        {
+            self.gossip_header(&header, certificate);
+        }
+        self.tell_archive(archivist::Event::Committed { height: header.height, id });
+        tracing::debug!(height = %header.height, id = %id.hash().short(), "committed");
+        self.tip = Tip { header, id, certificate };
+        self.phase = Phase::Idle;
+        self.blocks.clear();
+        self.committed_at = self.now();
+        self.schedule_start();
+        Ok(())
+    }
+
+    /// Takes out of the pool what was executed, and what was signed with keys that are no longer valid.
+    fn clean_pool(&self, tip: Height, transactions: &[UnverifiedTransaction], state: &StateChanges) {
+        let mut next: BTreeMap<PrincipalId, Sequence> = BTreeMap::new();
+        for transaction in transactions {
+            next.insert(transaction.payload.sender, transaction.payload.sequence.saturating_add(1));
+        }
+        let mut pool = self.view.pool();
+        pool.committed(tip, next);
+        changed_principals(state).for_each(|principal| pool.remove_sender(principal));
+    }
+
+    fn answer_waiters(&mut self, block: &crate::recent::CommittedBlock) {
+        for id in &block.ids {
+            let Some(replies) = self.waiters.remove(id) else { continue };
+            let Some(executed) = block.executed(id) else { continue };
+            for reply in replies {
+                let _ = reply.send(executed.clone().into()); // the client may have left
+            }
+        }
+    }
+
+    fn gossip_header(&self, header: &Header, certificate: &CommitCertificate) {
+        let committed = Committed { header: header.clone(), certificate: certificate.clone() };
+        if let Err(error) = self.courier.net().gossip(Topic::Headers, codec::encode(&committed)) {
+            tracing::debug!(%error, "could not gossip a header");
+        }
+    }
+
+    /// Passes on what clients handed in here since the last time, many at once.
+    pub(super) fn gossip_transactions(&self) {
+        let waiting = std::mem::take(&mut *self.view.outbox());
+        let mut batch = Vec::new();
+        let mut length = 0;
+        for transaction in waiting {
+            let more = codec::encode(&transaction).len();
+            if length + more > GOSSIP_MAX / 2 && !batch.is_empty() {
+                self.gossip_batch(std::mem::take(&mut batch));
+                length = 0;
+            }
+            length += more;
+            batch.push(transaction);
+        }
+        if !batch.is_empty() {
+            self.gossip_batch(batch);
+        }
+    }
+
+    fn gossip_batch(&self, batch: Vec<UnverifiedTransaction>) {
+        if let Err(error) = self.courier.net().gossip(Topic::Transactions, codec::encode(&Transactions(batch))) {
+            tracing::debug!(%error, "could not gossip transactions; this node proposes them itself");
+        }
+    }
+}
+
+/// Patients whose access log these receipts extend, each once.
+fn touched_patients(receipts: &[Receipt]) -> Vec<PrincipalId> {
+    let events = receipts.iter().flat_map(|receipt| &receipt.events);
+    let patients: BTreeSet<PrincipalId> = events
+        .filter(|event| event.contract == ContractId::ACCESS)
+        .filter_map(|event| match codec::decode_trusted(&event.data) {
+            Ok(AccessEvent::Access(entry)) => Some(entry.patient),
+            _ => None,
+        })
+        .collect();
+    patients.into_iter().collect()
+}
+
+/// Principals whose entry in the registry's state changed.
+fn changed_principals(state: &StateChanges) -> impl Iterator<Item = PrincipalId> + '_ {
+    let prefix = registry::principal_key(PrincipalId::new(0)).len();
+    let contract = ContractId::REGISTRY.get().to_be_bytes();
+    state.keys().filter_map(move |key| match key.as_bytes().strip_prefix(&contract)? {
+        [b'p', number @ ..] if number.len() + 1 == prefix => {
+            Some(PrincipalId::new(u32::from_be_bytes(number.try_into().ok()?)))
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,196 @@
+//! Carrying out what the consensus core asks for, in its order.
+
+use super::timers::Alarm;
+use super::{Chain, Halt, Phase};
+use crate::archivist;
+use crate::wire::Direct;
+use salus_consensus::{Effect, Input, Message};
+use salus_store::SigningStep;
+use salus_types::{Hash, Height, MemberId, VoteKind, codec};
+use std::time::Duration;
+
+/// How long to wait for a pushed dealing before asking for it.
+const PUSH_PATIENCE: Duration = Duration::from_millis(150);
+/// Pieces of evidence that wait for a block, at most.
+const EVIDENCE_MAX: usize = 64;
+
+impl Chain {
+    /// A consensus message from a member's stream.
+    pub(super) fn on_message(&mut self, from: MemberId, bytes: &[u8]) -> Result<(), Halt> {
+        let message = match Message::decode(bytes) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::warn!(%from, %error, "malformed consensus message");
+                return Ok(());
+            }
+        };
+        let starts_next = message.height() == self.tip.header.height.next();
+        self.feed(Input::Message { from, message })?;
+        if starts_next && self.phase == Phase::Idle {
+            self.summoned = true;
+            self.start_if_due()?;
+        }
+        Ok(())
+    }
+
+    /// Sets the alarm for the earliest time at which the next height may start.
+    pub(super) fn schedule_start(&mut self) {
+        if self.phase == Phase::Idle {
+            let pause = if self.has_work() { self.pace.block_interval() } else { self.pace.heartbeat() };
+            self.timers.set(Alarm::Start, self.committed_at + pause);
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.summoned || !self.evidence.is_empty() || self.view.pool().is_ready()
+    }
+
+    /// Somebody put a transaction into the pool, or a peer began the next height.
+    pub(super) fn on_work(&mut self) -> Result<(), Halt> {
+        self.gossip_transactions();
+        match self.phase {
+            Phase::Idle => self.start_if_due(),
+            Phase::Deciding if self.blocks.build_waits() => self.build_now(),
+            Phase::Deciding | Phase::Gathering(_) => Ok(()),
+        }
+    }
+
+    /// Starts the next height if there is work (or the heartbeat is due) and the block interval is over.
+    pub(super) fn start_if_due(&mut self) -> Result<(), Halt> {
+        if self.phase != Phase::Idle {
+            return Ok(());
+        }
+        let since = self.now().saturating_sub(self.committed_at);
+        let work = self.has_work() && (self.summoned || since >= self.pace.block_interval());
+        let due = work || since >= self.pace.heartbeat();
+        if due && !self.view.progress.is_behind(self.tip.header.height) {
+            self.start_height()
+        } else {
+            self.schedule_start();
+            Ok(())
+        }
+    }
+
+    /// Starts the height after the tip, replaying the write-ahead log if it is of that height.
+    pub(super) fn start_height(&mut self) -> Result<(), Halt> {
+        let height = self.tip.header.height.next();
+        let entries = if self.wal.height() == height { self.wal.entries().to_vec() } else { Vec::new() };
+        if self.wal.height() != height {
+            self.wal.reset(height)?;
+        }
+        self.summoned = false;
+        self.phase = Phase::Deciding;
+        self.timers.cancel(Alarm::Start);
+        self.blocks.clear();
+        let effects = self.consensus.start_height(height, self.validators.clone(), &entries)?;
+        self.carry_out(effects)?;
+        self.feed_waiting()
+    }
+
+    /// Hands an input to the core, and then whatever its effects gave rise to.
+    pub(super) fn feed(&mut self, input: Input) -> Result<(), Halt> {
+        self.inputs.push_back(input);
+        self.feed_waiting()
+    }
+
+    fn feed_waiting(&mut self) -> Result<(), Halt> {
+        while let Some(input) = self.inputs.pop_front() {
+            let effects = self.consensus.handle(input)?;
+            self.carry_out(effects)?;
+        }
+        Ok(())
+    }
+
+    /// Carries out effects in their order.
+    ///
+    /// The belt besides the core's own guard: whatever is about to leave signed is first recorded in the last-signed
+    /// state, which becomes durable with the flush that comes before it leaves.
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Halt> {
+        for effect in &effects {
+            if let Effect::Broadcast(message) = effect {
+                self.record_signature(message)?;
+            }
+        }
+        effects.into_iter().try_for_each(|effect| self.carry_out_one(effect))
+    }
+
+    fn carry_out_one(&mut self, effect: Effect) -> Result<(), Halt> {
+        match effect {
+            Effect::WalAppend(bytes) => self.wal.append(&bytes)?,
+            Effect::WalFlush => self.wal.flush()?,
+            Effect::KeepShare(block) => self.keep_share(block)?,
+            Effect::Broadcast(message) => self.broadcast(&message),
+            Effect::SetTimer { id, after } => self.timers.set(Alarm::Consensus(id), self.now() + after),
+            Effect::CancelTimer(id) => self.timers.cancel(Alarm::Consensus(id)),
+            Effect::CancelAllTimers => self.timers.cancel_consensus(),
+            Effect::Build { height, round, within } => self.build(height, round, within)?,
+            Effect::Restream { block, .. } => self.push_dealing(block),
+            Effect::WantBody { from, header, round } => {
+                let block = header.id(&self.view.chain);
+                if self.blocks.want(block, header, round, from) {
+                    self.timers.set(Alarm::Pull(block), self.now() + PUSH_PATIENCE);
+                }
+            }
+            Effect::Decided { certificate, header } => self.on_decided(header, certificate)?,
+            Effect::Finalized { evidence, .. } | Effect::Abandoned { evidence, .. } => {
+                self.evidence.extend(evidence);
+                self.evidence.truncate(EVIDENCE_MAX);
+            }
+            Effect::NilVote { height, round, kind, why } => {
+                tracing::info!(%height, %round, ?kind, %why, "voted nil");
+            }
+            Effect::Behind { member, height } => self.on_behind(member, height),
+            Effect::PeerBehind { member, .. } => self.tell_tip(Some(member)),
+            Effect::Refused { from, why } => {
+                metrics::counter!("salus_consensus_refused_total", "member" => from.get().to_string()).increment(1);
+                tracing::warn!(%from, %why, "refused a consensus message");
+            }
+        }
+        Ok(())
+    }
+
+    fn record_signature(&mut self, message: &Message) -> Result<(), Halt> {
+        let (member, height, round, step, signed) = match message {
+            Message::Vote(signed) => {
+                let vote = &signed.vote;
+                let step = match vote.kind {
+                    VoteKind::Prevote => SigningStep::Prevote,
+                    VoteKind::Precommit => SigningStep::Precommit,
+                };
+                (vote.member, vote.height, vote.round, step, vote.signed_bytes())
+            }
+            Message::Proposal(signed) => {
+                let proposal = &signed.proposal;
+                let bytes = proposal.signed_bytes(&self.view.chain);
+                (proposal.proposer, proposal.height, proposal.round, SigningStep::Proposal, bytes)
+            }
+            Message::Polka(_) | Message::Round(_) => return Ok(()),
+        };
+        if member == self.view.me {
+            self.wal.check_and_record(height, round, step, &Hash::of_content(&signed))?;
+        }
+        Ok(())
+    }
+
+    fn broadcast(&self, message: &Message) {
+        let bytes = codec::encode(&Direct::Consensus(message.encode()));
+        if let Err(error) = self.courier.net().broadcast(bytes) {
+            tracing::warn!(%error, "could not broadcast a consensus message");
+        }
+    }
+
+    /// A validator signed something of a later height: those before it are decided.
+    fn on_behind(&mut self, member: MemberId, height: Height) {
+        if height == self.tip.header.height.next() {
+            self.summoned = true;
+            return;
+        }
+        self.tell_archive(archivist::Event::Tip { member, height: height.saturating_sub(1) });
+    }
+
+    pub(super) fn tell_archive(&self, event: archivist::Event) {
+        if self.archive.try_send(event).is_err() {
+            tracing::warn!("the archive is busy and misses something; it will be told again");
+        }
+    }
+}

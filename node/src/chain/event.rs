@@ -1,0 +1,39 @@
+//! Everything that can happen to the chain's loop.
+
+use crate::wire::{BodyAnswer, BodyAsk};
+use salus_api::{CommittedTransaction, Reply};
+use salus_types::{BlockId, CommitCertificate, Header, Height, MemberId, SealedShare, TransactionId};
+
+/// One closed enum: what is not here cannot happen to the chain.
+pub(crate) enum Event {
+    /// A consensus message came from a member. Nothing in it has been checked.
+    Consensus { from: MemberId, bytes: Vec<u8> },
+    /// A member connected.
+    Connected(MemberId),
+    /// A member asks about the dealing of a block that is being decided.
+    Body { from: MemberId, ask: BodyAsk, reply: salus_net::Reply },
+    /// What a member answered to the question for a dealing; `None` if it did not.
+    Pulled { from: MemberId, block: BlockId, answer: Option<BodyAnswer> },
+    /// Somebody put a transaction into the pool.
+    Work,
+    /// The archive gathered a block that this node missed; they come in order.
+    Missed(Box<Missed>),
+    /// The archive could not gather a block that was decided here without its body.
+    NotGathered { height: Height },
+    /// A client waits until a transaction is committed.
+    Wait { id: TransactionId, reply: Reply<CommittedTransaction> },
+    /// A part of the node that the chain can't do without has failed.
+    Failed(String),
+    /// The node stops.
+    Stop,
+}
+
+/// A block that others decided, opened from shares and proven by a certificate, its own or a descendant's.
+pub(crate) struct Missed {
+    pub(crate) header: Header,
+    pub(crate) body: Vec<u8>,
+    /// The own share of it; `None` if the own slot was not dealt then.
+    pub(crate) share: Option<SealedShare>,
+    /// The certificate, if it is the block's own.
+    pub(crate) certificate: Option<CommitCertificate>,
+}

@@ -1,0 +1,219 @@
+//! What is read by opening blocks from shares: bodies, old receipts, access logs.
+
+use super::ClientDesk;
+use crate::archivist;
+use crate::recent::CommittedBlock;
+use crate::wire::{LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose};
+use salus_api::{
+    LogPage, ReadRefusal, ReconstructedBlock, Request, ShareHolder, ShareState, TransactionStatus,
+};
+use salus_archive::ReadError;
+use salus_net::Protocol;
+use salus_seal::CheckedShare;
+use salus_types::abi::access::{self, AccessEvent, LogEntry, LogHead};
+use salus_types::{
+    Body, ContractId, Header, Height, Member, MemberId, PrincipalId, SealedShare, TransactionId, codec,
+};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Opened blocks that are remembered.
+const OPENED_MAX: usize = 16;
+/// Blocks opened for one page of an access log, at most.
+const LOG_BLOCKS_MAX: usize = 256;
+/// How long a member may take to show its share.
+const SHOW_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl ClientDesk {
+    /// Answers a request for which other members are asked.
+    pub(crate) async fn fetch(self: Arc<Self>, request: Request) {
+        match request {
+            Request::Transaction { id, reply } => drop(reply.send(self.transaction(id).await)),
+            Request::Body { height, reply } => drop(reply.send(self.body(height).await)),
+            Request::ShareHolders { height, reply } => drop(reply.send(self.share_holders(height).await)),
+            Request::AccessLog { patient, from, limit, reply } => {
+                drop(reply.send(self.access_log(patient, from, limit).await));
+            }
+            Request::StorePiece { member, piece, reply } => drop(reply.send(self.store_piece(member, piece).await)),
+            Request::ReadPiece { member, request, reply } => drop(reply.send(self.read_piece(member, request).await)),
+            other => tracing::error!(request = ?other, "a request that can be answered at once came to the wrong desk"),
+        }
+    }
+
+    fn header(&self, height: Height) -> Result<Header, ReadRefusal> {
+        match self.view.index.header(height) {
+            Ok(Some(header)) if height > Height::ZERO => Ok(header),
+            Ok(_) => Err(ReadRefusal::NotFound),
+            Err(error) => {
+                tracing::error!(%error, "a header could not be read");
+                Err(ReadRefusal::Damaged)
+            }
+        }
+    }
+
+    /// Gathers shares and opens the block; always anew.
+    async fn reconstruct(&self, header: &Header) -> Result<(Body, Vec<MemberId>), ReadRefusal> {
+        let (reply, opened) = oneshot::channel();
+        let open = archivist::Event::Open { header: Box::new(header.clone()), reply };
+        self.archive.try_send(open).map_err(|_| ReadRefusal::Busy)?;
+        let opened = opened.await.map_err(|_| ReadRefusal::Busy)?.map_err(|error| match error {
+            ReadError::Busy { .. } | ReadError::DuplicateJob(_) => ReadRefusal::Busy,
+            ReadError::Shortfall(shortfall) => ReadRefusal::SharesMissing {
+                have: u16::try_from(shortfall.good).unwrap_or(u16::MAX),
+                need: u16::try_from(shortfall.need).unwrap_or(u16::MAX),
+            },
+            ReadError::Header(_) | ReadError::Unopenable(_) => ReadRefusal::Damaged,
+        })?;
+        let body = Body::decode(opened.block.body()).map_err(|_| ReadRefusal::Damaged)?;
+        Ok((body, opened.from))
+    }
+
+    async fn body(&self, height: Height) -> Result<ReconstructedBlock, ReadRefusal> {
+        let header = self.header(height)?;
+        let started = self.view.clock.elapsed();
+        let (body, shares_from) = self.reconstruct(&header).await?;
+        let elapsed = self.view.clock.elapsed().saturating_sub(started);
+        Ok(ReconstructedBlock { header, body, shares_from, elapsed, cached: false })
+    }
+
+    /// A block's content, from memory if it was committed or opened lately.
+    async fn content(&self, height: Height) -> Result<Arc<CommittedBlock>, ReadRefusal> {
+        if let Some(block) = self.view.recent().block(height) {
+            return Ok(block);
+        }
+        if let Some(block) = self.opened().iter().find(|block| block.header.height == height) {
+            return Ok(Arc::clone(block));
+        }
+        let header = self.header(height)?;
+        let (body, _) = self.reconstruct(&header).await?;
+        let ids = body.transactions.iter().map(|one| one.payload.id(&self.view.chain)).collect();
+        let id = header.id(&self.view.chain);
+        let block = Arc::new(CommittedBlock { header, id, ids, body });
+        let mut opened = self.opened();
+        opened.push_back(Arc::clone(&block));
+        if opened.len() > OPENED_MAX {
+            opened.pop_front();
+        }
+        Ok(block)
+    }
+
+    fn opened(&self) -> std::sync::MutexGuard<'_, std::collections::VecDeque<Arc<CommittedBlock>>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn transaction(&self, id: TransactionId) -> Result<TransactionStatus, ReadRefusal> {
+        let recent = self.view.recent().executed(&id);
+        if let Some(executed) = recent {
+            return Ok(TransactionStatus::Committed(executed.into()));
+        }
+        if self.view.pool().contains(&id) {
+            return Ok(TransactionStatus::Pending);
+        }
+        let heights = self.view.index.transaction_heights(&id).map_err(|_| ReadRefusal::Damaged)?;
+        for height in heights {
+            // The index keeps a prefix of the id only, so another transaction may have led here.
+            if let Some(executed) = self.content(height).await?.executed(&id) {
+                return Ok(TransactionStatus::Committed(executed.into()));
+            }
+        }
+        Ok(TransactionStatus::Unknown)
+    }
+
+    /// Entries of a patient's access log, with the head that proves that none is missing.
+    async fn access_log(&self, patient: PrincipalId, from: u64, limit: u16) -> Result<LogPage, ReadRefusal> {
+        let head = self.log_head(patient)?;
+        let until = head.count.min(from.saturating_add(u64::from(limit)));
+        let mut entries: BTreeMap<u64, LogEntry> = BTreeMap::new();
+        let mut before = Height::MAX;
+        // The index leads from the newest block to the oldest; entries are numbered from the oldest.
+        'blocks: loop {
+            let heights = self.view.index.patient_heights(patient, before, LOG_BLOCKS_MAX);
+            let heights = heights.map_err(|_| ReadRefusal::Damaged)?;
+            let Some(last) = heights.last().copied() else { break };
+            for height in heights {
+                for entry in log_entries(&self.content(height).await?.body, patient) {
+                    if entry.index < from {
+                        break 'blocks;
+                    }
+                    if entry.index < until {
+                        entries.insert(entry.index, entry);
+                    }
+                }
+            }
+            before = last;
+        }
+        Ok(LogPage { entries: entries.into_values().collect(), head })
+    }
+
+    fn log_head(&self, patient: PrincipalId) -> Result<LogHead, ReadRefusal> {
+        let argument = codec::encode(&patient);
+        let answer =
+            crate::query::contract(&self.view, ContractId::ACCESS, access::query::LOG_HEAD, &argument, None);
+        let answer = answer.map_err(|_| ReadRefusal::NotFound)?;
+        codec::decode(&answer.output, 128).map_err(|_| ReadRefusal::Damaged)
+    }
+
+    /// Asks every member for its share and checks it.
+    async fn share_holders(&self, height: Height) -> Result<Vec<ShareHolder>, ReadRefusal> {
+        let header = self.header(height)?;
+        let members = self.view.executor.members(&self.view.index).map_err(|_| ReadRefusal::Damaged)?;
+        let asked: Vec<_> = members.iter().map(|member| (member, self.ask_share(member, &header))).collect();
+        let mut holders = Vec::with_capacity(asked.len());
+        for (member, answer) in asked {
+            let state = match answer {
+                Shown::Now(state) => state,
+                Shown::Later(answer) => read_share(&header, tokio::time::timeout(SHOW_TIMEOUT, answer).await),
+            };
+            holders.push(ShareHolder { member: member.id, slot: member.slot, state });
+        }
+        Ok(holders)
+    }
+
+    fn ask_share(&self, member: &Member, header: &Header) -> Shown {
+        let block = header.id(&self.view.chain);
+        if member.id == self.view.me {
+            let share = self.view.shares.get_block(&block).ok().flatten();
+            return Shown::Now(share.map_or(ShareState::Missing, |share| checked(share, header)));
+        }
+        let ask = ShareAsk::Share { height: header.height, block, purpose: SharePurpose::Read };
+        match self.courier.ask(member.id, Protocol::Shares, codec::encode(&ask)) {
+            Ok(answer) => Shown::Later(answer),
+            Err(_) => Shown::Now(ShareState::Unreachable),
+        }
+    }
+}
+
+/// What is known of a member's share.
+enum Shown {
+    Now(ShareState),
+    Later(oneshot::Receiver<crate::courier::Answer>),
+}
+
+type TimedAnswer = Result<Result<crate::courier::Answer, oneshot::error::RecvError>, tokio::time::error::Elapsed>;
+
+fn read_share(header: &Header, answer: TimedAnswer) -> ShareState {
+    let Ok(Ok(Ok(bytes))) = answer else { return ShareState::Unreachable };
+    match codec::decode(&bytes, LARGE_MAX) {
+        Ok(ShareAnswer::Share(share)) => checked(share, header),
+        Ok(_) => ShareState::Missing,
+        Err(_) => ShareState::Wrong,
+    }
+}
+
+fn checked(share: SealedShare, header: &Header) -> ShareState {
+    if CheckedShare::check(share, header).is_ok() { ShareState::Held } else { ShareState::Wrong }
+}
+
+/// A patient's log entries in a body, newest first.
+fn log_entries(body: &Body, patient: PrincipalId) -> Vec<LogEntry> {
+    let events = body.receipts.iter().rev().flat_map(|receipt| receipt.events.iter().rev());
+    events
+        .filter(|event| event.contract == ContractId::ACCESS)
+        .filter_map(|event| match codec::decode_trusted(&event.data) {
+            Ok(AccessEvent::Access(entry)) if entry.patient == patient => Some(entry),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,113 @@
+//! Answers what peers ask, and checks what they gossip. Nothing here ever waits for another node, so that two
+//! nodes can't wait for each other.
+
+use crate::admission::admit;
+use crate::chain;
+use crate::courier::Courier;
+use crate::pieces;
+use crate::view::View;
+use crate::wire::{
+    ASK_MAX, GOSSIP_MAX, HEADERS_MAX, LARGE_MAX, RecordAnswer, RecordAsk, Refusal, ShareAnswer, ShareAsk,
+    Transactions,
+};
+use salus_net::{GossipId, Protocol, Reply, Verdict};
+use salus_types::{Height, MemberId, codec};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+/// Something a peer wants.
+pub(crate) enum Job {
+    /// A question about shares or records.
+    Question { from: MemberId, bytes: Vec<u8>, reply: Reply },
+    /// Gossiped transactions.
+    Transactions { from: MemberId, bytes: Vec<u8>, id: GossipId },
+}
+
+/// Works off peers' jobs; shared by the threads of one pool.
+#[derive(Debug, Clone)]
+pub(crate) struct PeerDesk {
+    pub(crate) view: Arc<View>,
+    pub(crate) courier: Arc<Courier>,
+    pub(crate) chain: SyncSender<chain::Event>,
+}
+
+impl PeerDesk {
+    pub(crate) fn handle(&self, job: Job) {
+        match job {
+            Job::Question { from, bytes, reply } => {
+                let answer = match reply.protocol() {
+                    Protocol::Records => codec::encode(&self.on_record(&bytes)),
+                    Protocol::Shares | Protocol::Bodies => codec::encode(&self.on_share(from, &bytes)),
+                };
+                if let Err(error) = self.courier.net().answer(reply, answer) {
+                    tracing::debug!(%from, %error, "could not answer");
+                }
+            }
+            Job::Transactions { from, bytes, id } => {
+                let verdict = self.on_transactions(from, &bytes);
+                if let Err(error) = self.courier.net().verdict(id, verdict) {
+                    tracing::debug!(%error, "could not report a verdict");
+                }
+            }
+        }
+    }
+
+    fn on_record(&self, bytes: &[u8]) -> RecordAnswer {
+        match codec::decode::<RecordAsk>(bytes, LARGE_MAX) {
+            Ok(ask) => pieces::answer(&self.view, ask),
+            Err(_) => RecordAnswer::Refused(Refusal::Malformed),
+        }
+    }
+
+    fn on_share(&self, from: MemberId, bytes: &[u8]) -> ShareAnswer {
+        let answer = match codec::decode(bytes, ASK_MAX) {
+            Ok(ShareAsk::Share { height, block, purpose }) => {
+                tracing::debug!(%from, %height, ?purpose, "a member asked for the own share");
+                metrics::counter!("salus_shares_served_total").increment(1);
+                self.view.shares.get_block(&block).map(|share| share.map_or(ShareAnswer::Missing, ShareAnswer::Share))
+            }
+            Ok(ShareAsk::Headers { from, max }) => self.headers(from, max),
+            Ok(ShareAsk::Holds { height }) => self.view.shares.contains(height).map(ShareAnswer::Holds),
+            Err(_) => Ok(ShareAnswer::Missing),
+        };
+        answer.unwrap_or_else(|error| {
+            tracing::warn!(%error, "could not read what a member asked for");
+            ShareAnswer::Missing
+        })
+    }
+
+    /// Headers from a height on, up to the last one whose certificate is kept.
+    fn headers(&self, from: Height, max: u64) -> Result<ShareAnswer, salus_store::StoreError> {
+        let index = &self.view.index;
+        let count = usize::try_from(max.min(HEADERS_MAX)).unwrap_or_default();
+        let mut headers: Vec<_> = index.headers(from, count)?.into_iter().map(|(_, header)| header).collect();
+        let mut certificate = None;
+        while let Some(last) = headers.last() {
+            certificate = index.certificate(last.height)?;
+            if certificate.is_some() {
+                break;
+            }
+            headers.pop();
+        }
+        Ok(ShareAnswer::Headers { headers, certificate })
+    }
+
+    fn on_transactions(&self, from: MemberId, bytes: &[u8]) -> Verdict {
+        let Ok(Transactions(transactions)) = codec::decode(bytes, GOSSIP_MAX) else {
+            tracing::warn!(%from, "gossip that is not transactions");
+            return Verdict::Reject;
+        };
+        let mut useful = false;
+        for transaction in transactions {
+            match admit(&self.view, transaction) {
+                Ok(_) => useful = true,
+                Err(rejection) => tracing::trace!(%rejection, "a gossiped transaction is of no use here"),
+            }
+        }
+        if !useful {
+            return Verdict::Ignore;
+        }
+        let _ = self.chain.try_send(chain::Event::Work); // a full inbox means that it works already
+        Verdict::Accept
+    }
+}

@@ -1,0 +1,231 @@
+//! One person working with one validator: what the command line and the demo do, through the public interface alone.
+
+use crate::clock::Clock;
+use crate::remote::{Committed, Receipt, Remote, RemoteError};
+use salus_client::record::{OpenedRecord, Seed};
+use salus_client::{Download, Signer, Terms, Upload, UploadError};
+use salus_types::abi::access::{self, Decision, Purpose, Record, RecordClass, RecordId, StoredReceipt};
+use salus_types::abi::registry::{self, PatientAddress};
+use salus_types::{
+    ContractId, Gas, Height, MemberId, PrincipalId, RecordNumber, Sequence, UnverifiedTransaction,
+};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+/// What a transaction may cost unless said otherwise.
+const GAS_LIMIT: Gas = Gas::new(10_000_000);
+/// How many heights a transaction stays valid.
+const VALID_HEIGHTS: u64 = 1_000;
+
+/// A person with keys, talking to a validator.
+#[derive(Debug)]
+pub struct Session {
+    remote: Remote,
+    signer: Signer,
+    /// The sequence number of the next transaction, once known.
+    next: Mutex<Option<Sequence>>,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The validator did not do it.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The transaction is in a block, but failed.
+    #[error("the chain refused it: {message} ({code}); {hint}")]
+    Failed {
+        /// A stable code.
+        code: String,
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The record could not be dispersed.
+    #[error("{0}{1}")]
+    Upload(UploadError, Complaints),
+    /// Nobody is registered under this address.
+    #[error("no patient is registered under this address")]
+    UnknownPatient,
+    /// There is no such record.
+    #[error("the patient has no record {0}")]
+    UnknownRecord(RecordNumber),
+    /// The contract refused the request.
+    #[error("{0}")]
+    Denied(String),
+    /// Too few members released their piece.
+    #[error("the record can't be opened: {0}{1}")]
+    NotReleased(String, Complaints),
+}
+
+/// What single members had to say, for an error message.
+#[derive(Debug, Default)]
+pub struct Complaints(Vec<(MemberId, String)>);
+
+impl std::fmt::Display for Complaints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|(member, complaint)| write!(f, "\n  member {}: {complaint}", member.get()))
+    }
+}
+
+/// A decision, with where it stands in the chain.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided {
+    /// The answer.
+    pub decision: Decision,
+    /// The block that holds it.
+    pub height: Height,
+}
+
+impl Session {
+    /// A session of `signer` at a validator.
+    pub fn new(remote: Remote, signer: Signer) -> Self {
+        Self { remote, signer, next: Mutex::new(None) }
+    }
+
+    /// Who acts.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// The validator.
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// Talks to another validator from now on: the one before may be down.
+    pub fn move_to(&mut self, remote: Remote) {
+        self.remote = remote;
+    }
+
+    /// Signs a transaction, hands it in and waits until it is in a block, whatever became of it.
+    pub async fn send(
+        &self,
+        build: impl Fn(&Signer, Terms) -> UnverifiedTransaction,
+    ) -> Result<Committed, SessionError> {
+        let mut next = self.next.lock().await;
+        let sequence = match *next {
+            Some(sequence) => sequence,
+            None => self.remote.next_sequence(self.signer.principal()).await?,
+        };
+        let height = self.remote.status().await?.height;
+        let terms = Terms { sequence, expires: Height::new(height + VALID_HEIGHTS), gas_limit: GAS_LIMIT };
+        let sent = self.remote.submit_and_wait(self.signer.chain(), &build(&self.signer, terms)).await;
+        // After a failure the sequence is asked for anew: it may or may not have been used.
+        *next = sent.is_ok().then(|| sequence.saturating_add(1));
+        Ok(sent?)
+    }
+
+    /// As [`Self::send`], and the transaction must succeed.
+    pub async fn send_successfully(
+        &self,
+        build: impl Fn(&Signer, Terms) -> UnverifiedTransaction,
+    ) -> Result<(Receipt, Height), SessionError> {
+        let committed = self.send(build).await?;
+        let height = Height::new(committed.height.unwrap_or_default());
+        let receipt = committed.receipt.ok_or_else(|| RemoteError::Garbled("a block without receipt".into()))?;
+        match receipt.failure.clone() {
+            None => Ok((receipt, height)),
+            Some(failure) => {
+                Err(SessionError::Failed { code: failure.code, message: failure.message, hint: failure.hint })
+            }
+        }
+    }
+
+    /// The principal number of a patient address.
+    pub async fn find_patient(&self, address: &PatientAddress) -> Result<PrincipalId, SessionError> {
+        let found: Option<PrincipalId> =
+            self.remote.query(ContractId::REGISTRY, registry::query::FIND_PATIENT, address).await?;
+        found.ok_or(SessionError::UnknownPatient)
+    }
+
+    /// Seals a content, disperses it to the members, and puts it on the chain once enough of them have it durably.
+    pub async fn put_record(
+        &self,
+        patient: PrincipalId,
+        class: RecordClass,
+        content: &[u8],
+    ) -> Result<RecordNumber, SessionError> {
+        let members = self.remote.members().await?;
+        let seed = Seed::new(crate::random_bytes());
+        let mut upload = Upload::seal(&self.signer, patient, class, content, &members, None, seed)
+            .map_err(|error| SessionError::Upload(error, Complaints::default()))?;
+        let mut stores = JoinSet::new();
+        for piece in upload.outstanding() {
+            let (remote, member, bytes) = (self.remote.clone(), piece.member, piece.encode());
+            stores.spawn(async move { (member, remote.store_piece(member, bytes).await) });
+        }
+        let mut complaints = Complaints::default();
+        while let Some(Ok((member, stored))) = stores.join_next().await {
+            let accepted = match stored {
+                Ok(signature) => upload.accept(StoredReceipt { member, signature }).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(complaint) = accepted {
+                complaints.0.push((member, complaint));
+            }
+        }
+        let record = upload.finish().map_err(|error| SessionError::Upload(error, complaints))?;
+        let (receipt, _) = self.send_successfully(|signer, terms| signer.add_record(&record, terms)).await?;
+        Ok(receipt.output()?)
+    }
+
+    /// Asks the access contract for a record. A refusal is an answer, and logged like a permit.
+    pub async fn retrieve(
+        &self,
+        patient: PrincipalId,
+        record: RecordNumber,
+        purpose: Purpose,
+        emergency: bool,
+    ) -> Result<Decided, SessionError> {
+        let (receipt, height) = self
+            .send_successfully(|signer, terms| signer.retrieve(patient, record, purpose, emergency, terms))
+            .await?;
+        Ok(Decided { decision: receipt.output()?, height })
+    }
+
+    /// With a ticket: asks all members for their pieces and opens the record here.
+    pub async fn open_record(
+        &self,
+        patient: PrincipalId,
+        record: RecordNumber,
+    ) -> Result<OpenedRecord, SessionError> {
+        let id = RecordId { patient, record };
+        let on_chain: Option<Record> = self.remote.query(ContractId::ACCESS, access::query::RECORD, &id).await?;
+        let on_chain = on_chain.ok_or(SessionError::UnknownRecord(record))?;
+        let mut download = Download::new(&self.signer, patient, record, on_chain, Clock::start().wall());
+        let request = download.request().encode();
+        let mut answers = JoinSet::new();
+        for member in self.remote.members().await? {
+            let (remote, request) = (self.remote.clone(), request.clone());
+            answers.spawn(async move { (member.id, remote.read_piece(member.id, request).await) });
+        }
+        let mut complaints = Complaints::default();
+        while let Some(Ok((member, answer))) = answers.join_next().await {
+            let accepted = match answer {
+                Ok(bytes) => download.accept(member, &bytes).map(drop).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(complaint) = accepted {
+                complaints.0.push((member, complaint));
+            }
+        }
+        download.open().map_err(|error| SessionError::NotReleased(error.to_string(), complaints))
+    }
+
+    /// Asks, and opens the record if the answer is a permit.
+    pub async fn get_record(
+        &self,
+        patient: PrincipalId,
+        record: RecordNumber,
+        purpose: Purpose,
+        emergency: bool,
+    ) -> Result<(Decided, OpenedRecord), SessionError> {
+        let decided = self.retrieve(patient, record, purpose, emergency).await?;
+        match decided.decision {
+            Decision::Permit { .. } => Ok((decided, self.open_record(patient, record).await?)),
+            Decision::Deny { .. } => Err(SessionError::Denied(salus_client::explain(&decided.decision))),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What every thread of the node reads: the store, the executor, the pool, and a few counters.
+//!
+//! Each lock is held for microseconds and never while another is taken, except the pool's while a block is judged.
+
+use crate::clock::Clock;
+use crate::home::ValidatorKeys;
+use crate::mempool::Mempool;
+use crate::recent::Recent;
+use salus_api::RepairStatus;
+use salus_execution::Executor;
+use salus_genesis::Params;
+use salus_store::{ChainStore, PieceStore, ShareLog};
+use salus_types::{ChainId, Header, Height, MemberId, Slot, UnverifiedTransaction};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Transactions that clients handed in and the chain's loop has not passed on yet, at most.
+pub(crate) const OUTBOX_MAX: usize = 20_000;
+
+/// Shared by all threads.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) chain: ChainId,
+    pub(crate) me: MemberId,
+    pub(crate) slot: Slot,
+    pub(crate) params: Params,
+    pub(crate) keys: ValidatorKeys,
+    pub(crate) clock: Clock,
+    /// Headers, indexes, state.
+    pub(crate) index: ChainStore,
+    /// Own shares of blocks.
+    pub(crate) shares: ShareLog,
+    /// Own pieces of health records.
+    pub(crate) pieces: PieceStore,
+    pub(crate) executor: Executor,
+    pub(crate) progress: Progress,
+    pool: Mutex<Mempool>,
+    outbox: Mutex<Vec<UnverifiedTransaction>>,
+    recent: RwLock<Recent>,
+}
+
+/// What a view is made of.
+pub(crate) struct Parts {
+    pub(crate) chain: ChainId,
+    pub(crate) me: MemberId,
+    pub(crate) slot: Slot,
+    pub(crate) params: Params,
+    pub(crate) keys: ValidatorKeys,
+    pub(crate) clock: Clock,
+    pub(crate) index: ChainStore,
+    pub(crate) shares: ShareLog,
+    pub(crate) pieces: PieceStore,
+    pub(crate) executor: Executor,
+    pub(crate) pool: Mempool,
+}
+
+/// Counters that one thread writes and others show.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// The highest height that a peer has announced.
+    best: AtomicU64,
+    missing: AtomicU64,
+    repaired: AtomicU64,
+    /// Bytes of all bodies, had they been kept whole.
+    bodies: AtomicU64,
+    wal: AtomicU64,
+}
+
+impl View {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            chain: parts.chain,
+            me: parts.me,
+            slot: parts.slot,
+            params: parts.params,
+            keys: parts.keys,
+            clock: parts.clock,
+            index: parts.index,
+            shares: parts.shares,
+            pieces: parts.pieces,
+            executor: parts.executor,
+            progress: Progress::default(),
+            pool: Mutex::new(parts.pool),
+            outbox: Mutex::default(),
+            recent: RwLock::default(),
+        }
+    }
+
+    pub(crate) fn pool(&self) -> MutexGuard<'_, Mempool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Vec<UnverifiedTransaction>> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn recent(&self) -> RwLockReadGuard<'_, Recent> {
+        self.recent.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn recent_mut(&self) -> RwLockWriteGuard<'_, Recent> {
+        self.recent.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last committed height.
+    pub(crate) fn tip(&self) -> Height {
+        self.index.tip().map_or(Height::ZERO, |tip| tip.height)
+    }
+
+    /// Fresh bytes from the operating system. Without its generator nothing secret can be made, so the node stops.
+    pub(crate) fn random(&self) -> [u8; 32] {
+        crate::random_bytes()
+    }
+}
+
+impl Progress {
+    /// A peer has announced a height.
+    pub(crate) fn announced(&self, height: Height) {
+        self.best.fetch_max(height.get(), Relaxed);
+    }
+
+    /// Whether peers have committed more than one block beyond this height: one may be on its way right now.
+    pub(crate) fn is_behind(&self, tip: Height) -> bool {
+        self.best.load(Relaxed) > tip.get().saturating_add(1)
+    }
+
+    pub(crate) fn committed(&self, header: &Header, transactions: usize) {
+        self.announced(header.height);
+        self.add_body(header);
+        metrics::gauge!("salus_height").set(header.height.get() as f64);
+        metrics::counter!("salus_transactions_committed_total").increment(transactions as u64);
+        metrics::counter!("salus_blocks_committed_total").increment(1);
+    }
+
+    pub(crate) fn add_body(&self, header: &Header) {
+        self.bodies.fetch_add(u64::from(header.sealing.body_length), Relaxed);
+    }
+
+    /// Bytes of all bodies, had they been kept whole.
+    pub(crate) fn bodies(&self) -> u64 {
+        self.bodies.load(Relaxed)
+    }
+
+    pub(crate) fn set_wal_bytes(&self, bytes: u64) {
+        self.wal.store(bytes, Relaxed);
+    }
+
+    pub(crate) fn wal_bytes(&self) -> u64 {
+        self.wal.load(Relaxed)
+    }
+
+    pub(crate) fn set_repair(&self, missing: u64, repaired: u64) {
+        self.missing.store(missing, Relaxed);
+        self.repaired.store(repaired, Relaxed);
+        metrics::gauge!("salus_shares_missing").set(missing as f64);
+        metrics::gauge!("salus_shares_repaired").set(repaired as f64);
+    }
+
+    pub(crate) fn repair(&self) -> RepairStatus {
+        RepairStatus { missing: self.missing.load(Relaxed), repaired: self.repaired.load(Relaxed) }
+    }
+}
