@@ -154,8 +154,10 @@ impl request_response::Codec for Codec {
         if io.read(&mut status).await? == 0 {
             return Err(io::Error::other(NoAnswer));
         }
+        let traffic = self.counters.protocol(self.protocol);
         match status {
             [STATUS_ANSWER] => {
+                traffic.received(0, 1);
                 let room = self.allowance().answers;
                 let (bytes, permit) = self
                     .read_frame(io, self.protocol.answer_length_max(), room)
@@ -165,7 +167,10 @@ impl request_response::Codec for Codec {
                     permit: Some(permit),
                 })
             }
-            [STATUS_BUSY] => Ok(Told::Busy),
+            [STATUS_BUSY] => {
+                traffic.received(1, 1);
+                Ok(Told::Busy)
+            }
             [other] => {
                 self.counters.violations.add(1);
                 Err(io::Error::new(

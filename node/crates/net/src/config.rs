@@ -4,7 +4,7 @@ use std::time::Duration;
 /// What a network is started with.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The own member number. It need not be among `members` yet: a joiner connects before it is voted in.
+    /// The own member number. It need not be among `members` yet: a joiner starts before the others let it in.
     pub me: MemberId,
     /// The key of the own peer id; its public part is the own member's `network_key`.
     pub identity: SecretKey,

@@ -127,7 +127,7 @@ pub enum RequestError {
     /// The member limits how often we may ask. Ask more slowly, or ask another.
     #[error("the member is asked too often")]
     Busy,
-    /// The member ended the stream without an answer: it has none, or refuses.
+    /// The member ended the stream without an answer: it has none, refuses, or gave up before we did.
     #[error("the member gave no answer")]
     NoAnswer,
     /// The answer is longer than the protocol allows.

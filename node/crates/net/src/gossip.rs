@@ -149,7 +149,10 @@ mod tests {
     fn a_message_id_does_not_drift_and_depends_on_the_topic() {
         let chain = ChainId::new(Hash::new([0xab; 32]));
         let [transactions, headers] = Topic::ALL.map(|topic| topic.ident(&chain).hash());
-        assert_eq!(hash_of(&id(&transactions, b"salus")).unwrap().to_string(), "?");
+        assert_eq!(
+            hash_of(&id(&transactions, b"salus")).unwrap().to_string(),
+            "dac22f6fca6ac96f4f8e2ddbb42cac26473b559fe679c9ef422c4914f145452f"
+        );
         assert_ne!(id(&transactions, b"salus"), id(&headers, b"salus"));
     }
 

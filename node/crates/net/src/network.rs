@@ -1,26 +1,25 @@
+mod links;
+mod publish;
+mod requests;
+
 use crate::behaviour::{Behaviour, BehaviourEvent};
-use crate::codec::{Ask, NoAnswer, Told};
+use crate::codec::Told;
 use crate::config::{Config, StartError};
 use crate::dialer::Dialer;
-use crate::event::{self, Event, Events, GossipId, Queues, Reply, RequestError, RequestId};
-use crate::frame::FrameTooLong;
-use crate::gossip::{self, Topics};
+use crate::event::{self, Event, Events, Queues, RequestId};
+use crate::gossip::Topics;
 use crate::handle::{Command, Handle};
 use crate::protocol::DIRECT;
 use crate::roster::{InFlight, Peer, Shared, peer_id};
-use crate::{Protocol, Topic, Verdict, direct, resolve, transport};
+use crate::{Protocol, direct, transport};
 use futures::StreamExt;
-use libp2p::gossipsub::{MessageAcceptance, PublishError};
-use libp2p::request_response::{InboundFailure, Message, OutboundFailure, OutboundRequestId};
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{DialError, Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, gossipsub, identity, ping, request_response};
+use libp2p::request_response::OutboundRequestId;
+use libp2p::swarm::{Swarm, SwarmEvent};
+use libp2p::{Multiaddr, identity, ping};
 use libp2p_stream::Control;
-use salus_types::{Member, MemberId};
+use salus_types::MemberId;
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -28,8 +27,6 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 /// How often silence is looked for.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
-/// After this many failures in a row an operator is told, and again each time this many have been added.
-const FAILURES_TOLD: u32 = 8;
 /// Notes from stream and resolver tasks that may wait for the loop; the tasks wait when it is full.
 const NOTES_MAX: usize = 64;
 
@@ -43,8 +40,8 @@ pub struct Network {
     shared: Arc<Shared>,
     queues: Queues,
     commands: mpsc::UnboundedReceiver<Command>,
-    notes: mpsc::Receiver<Note>,
-    note: mpsc::Sender<Note>,
+    resolved: mpsc::Receiver<Resolved>,
+    resolver: mpsc::Sender<Resolved>,
     opened: mpsc::Receiver<Arc<Peer>>,
     open: mpsc::Sender<Arc<Peer>>,
     control: Control,
@@ -64,7 +61,7 @@ struct Asked {
 }
 
 /// The resolver's result: where a member can be dialed now.
-struct Note {
+struct Resolved {
     peer: Arc<Peer>,
     addresses: Vec<Multiaddr>,
 }
@@ -101,7 +98,7 @@ impl Network {
 
         let (queues, events) = event::channel(shared.counters.clone());
         let (command, commands) = mpsc::unbounded_channel();
-        let (note, notes) = mpsc::channel(NOTES_MAX);
+        let (resolver, resolved) = mpsc::channel(NOTES_MAX);
         let (open, opened) = mpsc::channel(NOTES_MAX);
         let handle = Handle::new(command, shared.clone());
         let limits = &config.limits;
@@ -112,8 +109,8 @@ impl Network {
             swarm,
             queues: queues.clone(),
             commands,
-            notes,
-            note,
+            resolved,
+            resolver,
             opened,
             open,
             control,
@@ -146,7 +143,7 @@ impl Network {
                 },
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 Some(peer) = self.opened.recv() => self.on_opened(&peer),
-                Some(note) = self.notes.recv() => self.dial(&note.peer, note.addresses),
+                Some(found) = self.resolved.recv() => self.dial(&found.peer, found.addresses),
                 () = sleep_until(dial_at) => self.dial_due(),
                 _ = self.watch.tick() => self.cut_off_silent(),
                 Some(_) = self.tasks.join_next() => {}
@@ -165,21 +162,12 @@ impl Network {
                 bytes,
                 place,
             } => {
-                let member = peer.member;
-                if !self.swarm.is_connected(&peer.id) {
-                    drop(place);
-                    self.answer(id, member, protocol, Err(RequestError::NotConnected), None);
-                    return;
-                }
-                let ask = Ask { bytes, permit: None };
-                let behaviour = self.swarm.behaviour_mut().protocol(protocol);
-                let key = (protocol, behaviour.send_request(&peer.id, ask));
                 let asked = Asked {
                     id,
-                    member,
+                    member: peer.member,
                     _place: place,
                 };
-                self.asked.insert(key, asked);
+                self.request(asked, &peer.id, protocol, bytes);
             }
             Command::Answer { reply, bytes } => {
                 let told = Told::Answer { bytes, permit: None };
@@ -258,282 +246,6 @@ impl Network {
     }
 }
 
-/// Links: who is dialed, linked, lost.
-impl Network {
-    fn set_members(&mut self, members: &[Member]) {
-        let changes = self.shared.replace(self.me, members);
-        let now = self.shared.now();
-        for peer in &changes.removed {
-            self.dialer.remove(peer.member);
-            self.unlink(peer);
-            // Closes its connections, too.
-            self.swarm.behaviour_mut().allowed.disallow_peer(peer.id);
-        }
-        for peer in &changes.added {
-            self.swarm.behaviour_mut().allowed.allow_peer(peer.id);
-            self.dialer.add(peer.member, self.me < peer.member, now);
-        }
-        for member in changes.moved {
-            self.dialer.moved(member, now);
-        }
-    }
-
-    fn dial_due(&mut self) {
-        for member in self.dialer.due(self.shared.now()) {
-            let Some(peer) = self.shared.peer(member) else {
-                continue;
-            };
-            if peer.addresses.iter().any(resolve::is_name) {
-                let note = self.note.clone();
-                self.tasks.spawn(async move {
-                    let addresses = resolve::resolve(peer.addresses.clone()).await;
-                    // Fails only when the network has ended.
-                    let _ = note.send(Note { peer, addresses }).await;
-                });
-            } else {
-                self.dial(&peer, peer.addresses.clone());
-            }
-        }
-    }
-
-    fn dial(&mut self, peer: &Peer, addresses: Vec<Multiaddr>) {
-        // `Always`: a connection that died unnoticed may still count as one. The dialer sees to it that nobody is dialed
-        // without need. A fresh port, because reusing the listener's collides when both sides dial each other.
-        let options = DialOpts::peer_id(peer.id)
-            .condition(PeerCondition::Always)
-            .addresses(addresses)
-            .allocate_new_port()
-            .build();
-        if let Err(error) = self.swarm.dial(options) {
-            self.on_dial_failed(&peer.id, &error);
-        }
-    }
-
-    fn on_dial_failed(&mut self, id: &PeerId, error: &DialError) {
-        let Some(peer) = self.shared.peer_of(id) else {
-            return;
-        };
-        if self.writers.contains_key(&peer.member) {
-            return; // The other side's attempt was faster.
-        }
-        let failures = self.dialer.down(peer.member, self.shared.now());
-        tracing::debug!(member = %peer.member, failures, %error, "a member was not reached");
-        if failures > 0 && failures.is_multiple_of(FAILURES_TOLD) {
-            tracing::warn!(member = %peer.member, failures, %error, "a member cannot be reached: is it down, or its address wrong?");
-        }
-    }
-
-    fn on_connected(&mut self, id: &PeerId) {
-        let Some(peer) = self.shared.peer_of(id) else {
-            return;
-        };
-        let now = self.shared.now();
-        peer.traffic.heard(now);
-        self.dialer.up(peer.member, now);
-        if !self.writers.contains_key(&peer.member) {
-            let writer = direct::write(
-                self.control.clone(),
-                peer.clone(),
-                self.shared.clone(),
-                self.open.clone(),
-            );
-            self.writers.insert(peer.member, self.tasks.spawn(writer));
-        }
-    }
-
-    /// The peer accepted our direct stream: only now is it certain that it lets us in.
-    fn on_opened(&mut self, peer: &Peer) {
-        let running = self.writers.contains_key(&peer.member);
-        if running && !peer.traffic.linked.swap(true, Ordering::Relaxed) {
-            tracing::info!(member = %peer.member, "connected");
-            self.queues.link(Event::Connected(peer.member));
-        }
-    }
-
-    fn on_link_lost(&mut self, peer: &Peer) {
-        if self.writers.contains_key(&peer.member) {
-            self.unlink(peer);
-            self.dialer.down(peer.member, self.shared.now());
-        }
-    }
-
-    fn unlink(&mut self, peer: &Peer) {
-        if let Some(writer) = self.writers.remove(&peer.member) {
-            writer.abort();
-        }
-        if peer.traffic.linked.swap(false, Ordering::Relaxed) {
-            tracing::info!(member = %peer.member, "disconnected");
-            self.queues.link(Event::Disconnected(peer.member));
-        }
-    }
-
-    /// Gives up links over which nothing came for too long, and starts to redial.
-    fn cut_off_silent(&mut self) {
-        let now = self.shared.now();
-        for peer in self.shared.peers() {
-            let silence = peer.traffic.silence(now);
-            if self.writers.contains_key(&peer.member) && silence > self.shared.limits.silence_max {
-                tracing::warn!(member = %peer.member, ?silence, "a member fell silent: its link is given up");
-                self.on_link_lost(&peer);
-                // An error means that there is no connection any more, which is what is wanted.
-                let _ = self.swarm.disconnect_peer_id(peer.id);
-            }
-        }
-    }
-}
-
-/// Gossip.
-impl Network {
-    fn publish(&mut self, topic: Topic, bytes: Vec<u8>) {
-        let length = bytes.len();
-        self.shared.gossip_queued.fetch_sub(length, Ordering::Relaxed);
-        let Some(hash) = self.topics.hash(topic) else {
-            return;
-        };
-        let counters = &self.shared.counters;
-        match self.swarm.behaviour_mut().gossip.publish(hash, bytes) {
-            Ok(_) => counters.topic(topic).sent(1, length),
-            Err(PublishError::Duplicate) => {}
-            Err(error) => {
-                counters.gossip_out_dropped.add(1);
-                tracing::debug!(?topic, length, %error, "a message found no peer");
-            }
-        }
-    }
-
-    fn judge(&mut self, id: &GossipId, verdict: Verdict) {
-        let counters = &self.shared.counters;
-        if verdict == Verdict::Reject {
-            counters.gossip_rejected.add(1);
-        }
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
-        let message = gossip::id_of(&id.hash);
-        let found = gossip.report_message_validation_result(&message, &id.source, verdict.into());
-        if !found {
-            counters.verdicts_late.add(1);
-        }
-    }
-
-    fn on_gossip_event(&mut self, event: gossipsub::Event) {
-        match event {
-            gossipsub::Event::Message {
-                propagation_source: source,
-                message_id,
-                message,
-            } => {
-                let known = self.shared.peer_of(&source).zip(self.topics.find(&message.topic));
-                let taken = known
-                    .zip(gossip::hash_of(&message_id))
-                    .is_some_and(|((peer, topic), hash)| {
-                        let id = GossipId { hash, source };
-                        self.queues.gossip(&peer, topic, message.data, id)
-                    });
-                if !taken {
-                    let gossip = &mut self.swarm.behaviour_mut().gossip;
-                    gossip.report_message_validation_result(&message_id, &source, MessageAcceptance::Ignore);
-                }
-            }
-            gossipsub::Event::SlowPeer { failed_messages, .. } => {
-                let lost = failed_messages.priority + failed_messages.non_priority;
-                self.shared.counters.gossip_slow.add(lost);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Requests and answers.
-impl Network {
-    fn on_request_event(&mut self, protocol: Protocol, event: request_response::Event<Ask, Told>) {
-        use request_response::Event::{InboundFailure, Message as Came, OutboundFailure, ResponseSent};
-        match event {
-            Came {
-                peer,
-                message: Message::Request { request, channel, .. },
-                ..
-            } => {
-                let reply = Reply {
-                    protocol,
-                    channel,
-                    _permit: request.permit,
-                };
-                self.on_request(&peer, reply, request.bytes.into());
-            }
-            Came {
-                message: Message::Response {
-                    request_id, response, ..
-                },
-                ..
-            } => match response {
-                Told::Answer { bytes, permit } => {
-                    self.on_outcome(protocol, request_id, Ok(bytes.into()), permit)
-                }
-                Told::Busy => self.on_outcome(protocol, request_id, Err(RequestError::Busy), None),
-            },
-            OutboundFailure {
-                request_id, error, ..
-            } => self.on_outcome(protocol, request_id, Err(request_error(&error)), None),
-            InboundFailure { peer, error, .. } => log_inbound(protocol, &peer, &error),
-            ResponseSent { .. } => {}
-        }
-    }
-
-    fn on_request(&mut self, from: &PeerId, reply: Reply, bytes: Vec<u8>) {
-        // A peer that just left the list: dropping the reply ends its stream.
-        let Some(peer) = self.shared.peer_of(from) else {
-            return;
-        };
-        if !peer.traffic.allows_request(self.shared.now()) {
-            self.shared.counters.requests_dropped.add(1);
-            self.reply(reply, Told::Busy);
-            return;
-        }
-        let event = Event::Request {
-            from: peer.member,
-            protocol: reply.protocol,
-            bytes,
-            reply,
-        };
-        self.queues.request(event, None);
-    }
-
-    fn reply(&mut self, reply: Reply, told: Told) {
-        let behaviour = self.swarm.behaviour_mut().protocol(reply.protocol);
-        if behaviour.send_response(reply.channel, told).is_err() {
-            tracing::debug!(protocol = ?reply.protocol, "an answer came after its asker had given up");
-        }
-    }
-
-    fn on_outcome(
-        &mut self,
-        protocol: Protocol,
-        key: OutboundRequestId,
-        result: Result<Vec<u8>, RequestError>,
-        permit: Option<tokio::sync::OwnedSemaphorePermit>,
-    ) {
-        if let Some(asked) = self.asked.remove(&(protocol, key)) {
-            self.answer(asked.id, asked.member, protocol, result, permit);
-        }
-    }
-
-    fn answer(
-        &self,
-        id: RequestId,
-        from: MemberId,
-        protocol: Protocol,
-        result: Result<Vec<u8>, RequestError>,
-        permit: Option<tokio::sync::OwnedSemaphorePermit>,
-    ) {
-        let event = Event::Answer {
-            id,
-            from,
-            protocol,
-            result,
-        };
-        self.queues.request(event, permit);
-    }
-}
-
 fn keypair(config: &Config) -> Result<identity::Keypair, StartError> {
     let own = config.members.iter().find(|member| member.id == config.me);
     if own.is_some_and(|member| member.network_key != config.identity.public()) {
@@ -565,32 +277,5 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-fn request_error(failure: &OutboundFailure) -> RequestError {
-    match failure {
-        OutboundFailure::DialFailure => RequestError::NotConnected,
-        OutboundFailure::Timeout => RequestError::TimedOut,
-        OutboundFailure::ConnectionClosed => RequestError::ConnectionLost,
-        OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
-        OutboundFailure::Io(error) => stream_error(error),
-    }
-}
-
-fn stream_error(error: &io::Error) -> RequestError {
-    if let Some(FrameTooLong { length, limit }) = FrameTooLong::within(error) {
-        return RequestError::TooLong { length, limit };
-    }
-    if error.get_ref().is_some_and(|inner| inner.is::<NoAnswer>()) {
-        return RequestError::NoAnswer;
-    }
-    RequestError::Stream(error.to_string())
-}
-
-fn log_inbound(protocol: Protocol, peer: &PeerId, error: &InboundFailure) {
-    match error {
-        InboundFailure::ResponseOmission => {} // The shell chose not to answer.
-        error => tracing::debug!(?protocol, %peer, %error, "a request of a peer came to nothing"),
     }
 }

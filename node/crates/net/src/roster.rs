@@ -308,9 +308,18 @@ mod tests {
     #[test]
     fn the_peer_id_of_a_key_does_not_drift() {
         let key = SecretKey::from_seed(&[7; 32]).public();
+        let id = peer_id(&key).unwrap();
+        // The libp2p spec: identity multihash over the protobuf of an ed25519 key.
+        let spec = [&[0x00, 0x24, 0x08, 0x01, 0x12, 0x20], key.as_bytes().as_slice()].concat();
+        assert_eq!(id.to_bytes(), spec);
         assert_eq!(
-            peer_id(&key).unwrap().to_string(),
-            "12D3KooWRm8J3iL796zPFi2EtGGtUJn58AG67gcRzQ4FENEemvpg"
+            id.to_string(),
+            "12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7"
+        );
+        assert_eq!(
+            peer_id(&PublicKey::new([2; 32])),
+            None,
+            "not a point of the curve"
         );
     }
 }
