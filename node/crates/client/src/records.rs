@@ -24,7 +24,7 @@ pub struct Upload {
 pub struct UploadProgress {
     /// Members whose valid receipt is here.
     pub have: usize,
-    /// Receipts needed: n - f.
+    /// Receipts needed: n - f, and no fewer than the record's key threshold.
     pub need: usize,
 }
 
@@ -98,9 +98,10 @@ impl Upload {
     /// How far it is.
     pub fn progress(&self) -> UploadProgress {
         let n = self.members.len();
+        let keys = usize::from(self.sealed.header().thresholds.keys);
         UploadProgress {
             have: self.receipts.len(),
-            need: n - n.saturating_sub(1) / 3,
+            need: (n - n.saturating_sub(1) / 3).max(keys),
         }
     }
 
@@ -176,7 +177,9 @@ impl Download {
     pub fn accept(&mut self, from: MemberId, answer: &[u8]) -> Result<Progress, PieceError> {
         let added = ReleasedPiece::decode(answer).and_then(|piece| self.reader.add(from, piece));
         added.inspect_err(|error| {
-            self.refused.insert(from, *error);
+            if error.fault().is_some() {
+                self.refused.insert(from, *error);
+            }
         })
     }
 
@@ -185,7 +188,7 @@ impl Download {
         self.reader.progress()
     }
 
-    /// Members whose answer was refused, and why; for reports and complaints.
+    /// Members whose answer was refused for a fault of theirs or of the author's, and why; for reports.
     pub const fn refused(&self) -> &BTreeMap<MemberId, PieceError> {
         &self.refused
     }

@@ -60,6 +60,7 @@ impl DataKey {
         Hash::new(*self.derive("salus.record.v1 key commitment", binding))
     }
 
+    // ring keeps the expanded key without wiping it; the cipher lives for one record only.
     fn cipher(&self, binding: &Binding) -> Option<LessSafeKey> {
         let key = self.derive("salus.record.v1 encryption key", binding);
         UnboundKey::new(&AES_256_GCM, key.as_slice())

@@ -107,11 +107,15 @@ pub enum PieceError {
 }
 
 impl PieceError {
-    /// Who is to blame, as seen by a reader.
-    pub const fn fault(&self) -> Fault {
+    /// Who is to blame, as seen by a reader; `None` if an honest member's piece may look like this: one that came
+    /// twice, or late, in answer to an earlier request.
+    ///
+    /// A reader that changed its encryption key and not yet told the chain gets [`Self::KeyShareSealed`] from everybody.
+    pub const fn fault(&self) -> Option<Fault> {
         match self {
-            Self::HeaderDiffers => Fault::Author,
-            _ => Fault::Sender,
+            Self::HeaderDiffers => Some(Fault::Author),
+            Self::Duplicate(_) | Self::WrongRequest => None,
+            _ => Some(Fault::Sender),
         }
     }
 }

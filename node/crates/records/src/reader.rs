@@ -7,6 +7,7 @@ use crate::request::ReadRequest;
 use crate::seal::Origin;
 use crate::shamir::{self, KeyShare};
 use crate::{cid_text, fragments};
+use salus_seal::{UnsupportedCpu, check_cpu};
 use salus_types::abi::access::Record;
 use salus_types::{ChainId, Hash, MemberId};
 use std::collections::BTreeMap;
@@ -58,6 +59,9 @@ pub enum OpenError {
         /// Pieces needed.
         need: usize,
     },
+    /// The Reed-Solomon code would stop with an illegal instruction here.
+    #[error(transparent)]
+    UnsupportedCpu(#[from] UnsupportedCpu),
     /// Every piece is as it was dealt, yet the fragments do not give the ciphertext with the digest on the chain.
     #[error("the author dealt fragments that do not belong to the record's digest")]
     DigestDiffers,
@@ -130,6 +134,7 @@ impl RecordReader {
             Some(header) if have >= need => header,
             _ => return Err(OpenError::TooFewPieces { have, need }),
         };
+        check_cpu()?;
         let rows: Vec<(u8, &[u8])> = self
             .pieces
             .iter()

@@ -5,6 +5,7 @@ use crate::piece::{Leaf, Piece, PieceError, key_share_commitment, storing_info};
 use crate::seed::{Seed, Stream};
 use crate::shamir::{self, KeyShare};
 use crate::{CONTENT_LENGTH_MAX, cid_text, envelope, fragments};
+use salus_seal::{UnsupportedCpu, check_cpu};
 use salus_types::{ChainId, Hash, Member, MemberId, PrincipalId, codec, merkle};
 use zeroize::Zeroizing;
 
@@ -66,6 +67,9 @@ pub enum SealError {
     /// Nothing can be sealed to a member's key.
     #[error("the release key of {0} is not a usable X25519 key; that member must publish another one")]
     BadReleaseKey(MemberId),
+    /// The Reed-Solomon code would stop with an illegal instruction here.
+    #[error(transparent)]
+    UnsupportedCpu(#[from] UnsupportedCpu),
     /// A primitive refused numbers that were checked before: a bug in this software.
     #[error("sealing failed inside: please report this")]
     Internal,
@@ -108,6 +112,7 @@ pub fn seal(
     thresholds: Thresholds,
     seed: Seed,
 ) -> Result<SealedRecord, SealError> {
+    check_cpu()?;
     let length = content.len();
     if length == 0 {
         return Err(SealError::Empty);

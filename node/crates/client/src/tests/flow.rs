@@ -163,18 +163,21 @@ fn an_author_may_ask_for_more_hospitals_than_the_bytes_need() {
     let class = RecordClass::Sensitive;
     let members = members(4);
     let seed = Seed::new([2; 32]);
-    let upload = Upload::seal(&author(), PATIENT, class, CONTENT, &members, thresholds, seed).unwrap();
-    let header = upload.sealed().header();
-    let record = Record {
-        digest: *header.digest.as_bytes(),
-        root: *upload.sealed().root().as_bytes(),
-        threshold: header.thresholds.keys,
-        pieces: header.pieces,
-        size_bucket: header.size_bucket,
-        class,
-        author: header.author,
-        time_ms: 0,
-    };
+    let mut upload = Upload::seal(&author(), PATIENT, class, CONTENT, &members, thresholds, seed).unwrap();
+    for number in 0..4u8 {
+        // n - f would be three, but three members could not open it.
+        assert_eq!(
+            upload.finish(),
+            Err(UploadError::TooFewReceipts {
+                have: number.into(),
+                need: 4
+            })
+        );
+        let piece = upload.sealed().piece(MemberId::new(number.into())).unwrap();
+        let receipt = store(number, piece, &upload);
+        upload.accept(receipt).unwrap();
+    }
+    let record = on_chain(&upload.finish().unwrap());
     let mut download = Download::new(&doctor(), PATIENT, RecordNumber::new(0), record.clone(), NOW);
     for number in 0..4u8 {
         assert!(download.open().is_err());
