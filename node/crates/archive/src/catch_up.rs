@@ -195,7 +195,7 @@ impl CatchUp {
             }
             Verdict::Shorter(0) => {
                 // Either this peer is wrong or the own validator set is old: nobody is blamed, someone else is asked.
-                peers.rest_headers(now.saturating_add(config.distrust), member);
+                peers.rest_headers(now.saturating_add(config.ask_timeout.saturating_mul(2)), member);
                 None
             }
             Verdict::Shorter(before) => {

@@ -7,9 +7,10 @@ use crate::Layout;
 use crate::share_set::PrimitiveError;
 use reed_solomon_erasure::galois_8::ReedSolomon;
 
-/// Columns are independent, so the code runs over strips of this width: k + S of them stay in the second-level cache
-/// while each parity byte is touched k times.
-const STRIP: usize = 16 << 10;
+/// Columns are independent, so the code runs over strips of this width: most of them are still in the cache when they
+/// are hashed, and BLAKE3 hashes so much at once at its full width. Measured: 16 KiB 0.82, 64 KiB 0.94, 256 KiB
+/// 0.94 GB/s for code and hash together at k = 4, S = 16.
+const STRIP: usize = 64 << 10;
 
 /// This processor cannot run the vector code that the Reed-Solomon library was compiled to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

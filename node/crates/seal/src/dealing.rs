@@ -1,10 +1,10 @@
 use crate::key::KEY_LENGTH;
 use crate::payload::{self, PayloadError, Unpacked};
+use crate::secret::SecretBytes;
 use crate::share_set::{PrimitiveError, ShareSet};
 use crate::{Binding, DataKey, Layout, Parameters, SealingError, key_shares};
 use salus_types::{Body, ChainId, Header, SealedShare, Slot};
 use std::fmt;
-use zeroize::Zeroizing;
 
 /// Bytes of the count of key shares.
 const COUNT_LENGTH: usize = 2;
@@ -24,7 +24,7 @@ const HEAD_LENGTH: usize = KEY_LENGTH + COUNT_LENGTH;
 /// ..   ..    the body
 /// ```
 pub struct Dealing {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: SecretBytes,
     slots: u16,
 }
 
@@ -103,7 +103,7 @@ impl Dealing {
     /// Takes over canonical bytes as they were received; nothing is copied.
     pub fn decode(bytes: Vec<u8>) -> Result<Self, DealingError> {
         let length = bytes.len();
-        let bytes = Zeroizing::new(bytes);
+        let bytes = SecretBytes::new(bytes);
         if length > Self::LENGTH_MAX {
             return Err(DealingError::TooLong { length });
         }
@@ -154,7 +154,7 @@ impl Dealing {
         if key.commit(&binding, body) != header.body_commitment {
             return Err(DealingError::Commitment);
         }
-        let key_shares = Zeroizing::new(self.key_shares().to_vec());
+        let key_shares = SecretBytes::new(self.key_shares().to_vec());
         let shares = ShareSet::build(self.payload(), &binding, layout, &key, key_shares)?;
         if shares.root() != header.share_root {
             return Err(DealingError::ShareRoot);
@@ -162,24 +162,18 @@ impl Dealing {
         Ok(trusted(self, apart, shares))
     }
 
-    /// Puts one together; `payload` appends the flag and the body.
-    pub(crate) fn assemble(
-        key: &DataKey,
-        slots: u16,
-        key_shares: &[u8],
-        payload: impl FnOnce(&mut Vec<u8>),
-    ) -> Self {
-        // The payload is made first: growing a vector would leave copies of the key behind.
-        let mut tail = Zeroizing::new(Vec::new());
-        payload(&mut tail);
-        let length = HEAD_LENGTH
+    /// Puts one together from what was drawn and the body.
+    pub(crate) fn assemble(key: &DataKey, slots: u16, key_shares: &[u8], body: &[u8]) -> Self {
+        let room = HEAD_LENGTH
             .saturating_add(key_shares.len())
-            .saturating_add(tail.len());
-        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
-        bytes.extend_from_slice(key.as_bytes());
-        bytes.extend_from_slice(&slots.to_be_bytes());
-        bytes.extend_from_slice(key_shares);
-        bytes.extend_from_slice(&tail);
+            .saturating_add(payload::LENGTH_MORE_MAX)
+            .saturating_add(body.len());
+        let bytes = SecretBytes::with_room(room, |bytes| {
+            bytes.extend_from_slice(key.as_bytes());
+            bytes.extend_from_slice(&slots.to_be_bytes());
+            bytes.extend_from_slice(key_shares);
+            payload::pack(body, bytes);
+        });
         Self { bytes, slots }
     }
 

@@ -5,13 +5,14 @@
 //! shares with j XOR-ed onto every index.
 
 use crate::key::{DataKey, KEY_LENGTH};
+use crate::secret::SecretBytes;
 use crate::share_set::PrimitiveError;
 use salus_types::KEY_SHARE_LENGTH;
 use shamirsecretsharing::hazmat::{combine_keyshares, create_keyshares};
 use zeroize::Zeroizing;
 
 /// The key shares of all slots in order, each without its index; zeroised on drop.
-pub(crate) type KeyShares = Zeroizing<Vec<u8>>;
+pub(crate) type KeyShares = SecretBytes;
 
 const DEFECT: PrimitiveError = PrimitiveError::Defect("Shamir");
 
@@ -20,11 +21,9 @@ pub(crate) fn split(key: &DataKey, threshold: usize, slots: usize) -> Result<Key
     let (n, k) = (u8::try_from(slots), u8::try_from(threshold));
     let (n, k) = (n.map_err(|_| DEFECT)?, k.map_err(|_| DEFECT)?);
     let shares = Zeroizing::new(create_keyshares(key.as_bytes(), n, k).map_err(|_| DEFECT)?);
-    let mut all = Zeroizing::new(Vec::with_capacity(slots.saturating_mul(KEY_LENGTH)));
-    for share in shares.iter() {
-        all.extend_from_slice(share.get(1..).ok_or(DEFECT)?);
-    }
-    Ok(all)
+    Ok(SecretBytes::with_room(slots.saturating_mul(KEY_LENGTH), |all| {
+        all.extend(shares.iter().flat_map(|share| share.iter().skip(1)));
+    }))
 }
 
 /// The key share of a slot as it is stored: its index `slot + 1`, then 32 bytes.
@@ -86,10 +85,10 @@ pub(crate) fn evaluate(
 
 /// The key shares of all slots, from exactly k of them.
 pub(crate) fn rederive(shares: &[[u8; KEY_SHARE_LENGTH]], slots: usize) -> Result<KeyShares, PrimitiveError> {
-    let mut all = Zeroizing::new(Vec::with_capacity(slots.saturating_mul(KEY_LENGTH)));
-    for index in 0..slots {
-        let x = x_of(index).ok_or(DEFECT)?;
-        all.extend_from_slice(evaluate(shares, x)?.as_slice());
-    }
-    Ok(all)
+    let values = (0..slots)
+        .map(|index| evaluate(shares, x_of(index).ok_or(DEFECT)?))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(SecretBytes::with_room(slots.saturating_mul(KEY_LENGTH), |all| {
+        all.extend(values.iter().flat_map(|value| value.iter()));
+    }))
 }

@@ -62,10 +62,14 @@ mod code;
 mod key;
 mod key_shares;
 mod payload;
+mod secret;
 mod share_set;
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "a test that overflows fails, as it should"
+)]
 mod tests;
 
 pub use code::{UnsupportedCpu, check_cpu};

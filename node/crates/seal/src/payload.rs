@@ -6,6 +6,9 @@
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;
 
+/// How much longer than its body a payload can be, in bytes.
+pub(crate) const LENGTH_MORE_MAX: usize = 1;
+
 /// The fastest of zstd's ordinary levels.
 const LEVEL: i32 = 1;
 /// Below this many bytes a frame's header and a context cost more than they save.
@@ -31,16 +34,14 @@ pub(crate) enum Unpacked {
     Apart(Vec<u8>),
 }
 
-/// Appends the payload of a body.
+/// Appends the payload of a body: at most [`LENGTH_MORE_MAX`] bytes more than the body.
 pub(crate) fn pack(body: &[u8], out: &mut Vec<u8>) {
     match compress(body) {
         Some(frame) => {
-            out.reserve_exact(frame.len().saturating_add(1));
             out.push(ZSTD);
             out.extend_from_slice(&frame);
         }
         None => {
-            out.reserve_exact(body.len().saturating_add(1));
             out.push(RAW);
             out.extend_from_slice(body);
         }
@@ -61,6 +62,11 @@ pub(crate) fn unpack(payload: &[u8], body_length: usize) -> Result<Unpacked, Pay
         Some((&RAW, _)) => Err(PayloadError::Body),
         Some(_) | None => Err(PayloadError::Flag),
     }
+}
+
+/// Whether the body is compressed, so that it does not stand in the payload as it is.
+pub(crate) fn is_compressed(payload: &[u8]) -> bool {
+    payload.first() == Some(&ZSTD)
 }
 
 /// The body after the flag.

@@ -39,12 +39,11 @@ pub fn seal(
     }
     let (k, slots) = (parameters.threshold(), parameters.slots());
     let key_shares = key_shares::split(&key, usize::from(k), usize::from(slots))?;
-    let dealing = Dealing::assemble(&key, slots, &key_shares, |out| payload::pack(body, out));
+    let dealing = Dealing::assemble(&key, slots, &key_shares, body);
     let layout = Layout::for_payload(parameters, body.len(), dealing.payload().len())?;
     let shares = ShareSet::build(dealing.payload(), binding, layout, &key, key_shares)?;
     let body_commitment = key.commit(binding, body);
-    let in_place = payload::in_place(dealing.payload()) == body;
-    let apart = (!in_place).then(|| body.to_vec());
+    let apart = payload::is_compressed(dealing.payload()).then(|| body.to_vec());
     Ok(SealedBlock {
         body_commitment,
         checked: dealing::trusted(dealing, apart, shares),

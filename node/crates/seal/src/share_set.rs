@@ -47,14 +47,13 @@ impl ShareSet {
         key: &DataKey,
         key_shares: KeyShares,
     ) -> Result<Self, PrimitiveError> {
-        let mut codeword = vec![0; layout.codeword_length()];
+        // Room for all of it at once; the payload first, so that only the rest is filled with zeroes.
+        let mut codeword = Vec::with_capacity(layout.codeword_length());
+        codeword.extend_from_slice(payload);
+        codeword.resize(layout.codeword_length(), 0);
         let sealed = codeword
             .get_mut(..layout.sealed_length())
             .ok_or(PrimitiveError::Defect("layout"))?;
-        sealed
-            .get_mut(..payload.len())
-            .ok_or(PrimitiveError::Defect("layout"))?
-            .copy_from_slice(payload);
         cipher::encrypt(key, binding, &layout, sealed)?;
 
         let mut hashers = vec![blake3::Hasher::new(); layout.slots()];

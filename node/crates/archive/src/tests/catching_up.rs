@@ -2,7 +2,9 @@ use super::world::{Manner, World};
 use super::*;
 use crate::catch_up::BATCH_MAX;
 use proptest::prelude::*;
-use salus_types::{BlockId, CertificateError, Hash};
+use salus_types::{BlockId, CertificateError, CommitCertificate, Hash};
+
+type Change = dyn Fn(&mut CommitCertificate);
 
 fn up_to(last: u64) -> Vec<Height> {
     (1..=last).map(height).collect()
@@ -105,27 +107,26 @@ fn every_kind_of_wrong_headers_is_named_once_and_the_next_peer_is_asked() {
 fn certificates_that_prove_nothing_are_named() {
     let mut world = World::new(4, 4, 3);
     world.set_manner(1, Manner::Silent);
-    let send =
-        |world: &mut World, max_headers: usize, change: &dyn Fn(&mut salus_types::CommitCertificate)| {
-            let blocks = &world.blocks[..max_headers];
-            let mut certificate = Box::new(blocks[max_headers - 1].certificate.clone());
-            change(&mut certificate);
-            let headers = blocks.iter().map(|block| block.header.clone()).collect();
-            world.archive.reset(Tip {
-                height: Height::ZERO,
-                id: BlockId::new(Hash::ZERO),
-            });
-            world.now += ms(60_000);
-            world.input(Input::Tip {
-                member: member(1),
-                height: height(3),
-            });
-            let request = world.archive.handle(world.now, Input::Wake);
-            assert!(request.is_empty());
-            (headers, certificate)
-        };
+    let send = |world: &mut World, max_headers: usize, change: &Change| {
+        let blocks = &world.blocks[..max_headers];
+        let mut certificate = Box::new(blocks[max_headers - 1].certificate.clone());
+        change(&mut certificate);
+        let headers = blocks.iter().map(|block| block.header.clone()).collect();
+        world.archive.reset(Tip {
+            height: Height::ZERO,
+            id: BlockId::new(Hash::ZERO),
+        });
+        world.now += ms(60_000);
+        world.input(Input::Tip {
+            member: member(1),
+            height: height(3),
+        });
+        let request = world.archive.handle(world.now, Input::Wake);
+        assert!(request.is_empty());
+        (headers, certificate)
+    };
     // The request is the last that was made: the world counts them.
-    let cases: [(HeadersError, &dyn Fn(&mut salus_types::CommitCertificate)); 2] = [
+    let cases: [(HeadersError, &Change); 2] = [
         (
             HeadersError::Certificate(CertificateError::BadSignature(member(0))),
             &|certificate| certificate.signatures[0].signature = certificate.signatures[1].signature,
@@ -156,6 +157,30 @@ fn certificates_that_prove_nothing_are_named() {
             "{effects:?}"
         );
     }
+}
+
+#[test]
+fn more_headers_than_asked_for_are_refused_unread() {
+    let mut world = World::new(11, 4, 65);
+    world.set_manner(1, Manner::Silent);
+    world.input(Input::Tip {
+        member: member(1),
+        height: height(65),
+    });
+    let effects = world.archive.handle(
+        world.now,
+        Input::Headers {
+            request: RequestId(1),
+            member: member(1),
+            headers: world.blocks.iter().map(|block| block.header.clone()).collect(),
+            certificate: Box::new(world.blocks[64].certificate.clone()),
+        },
+    );
+    let error = HeadersError::TooMany { got: 65, max: 64 };
+    assert!(
+        matches!(&effects[..], [Effect::Blame { fault: Fault::Headers(got), .. }] if *got == error),
+        "{effects:?}"
+    );
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn what_cannot_be_repaired_waits_for_the_next_pass_and_delays_nobody() {
     );
     // Saying it again changes neither the order nor the pause.
     let wake = world.archive.next_wake();
-    world.missing(1..=0);
+    world.input(Input::Missing(Vec::new()));
     world.missing(20..=25);
     assert_eq!(world.archive.next_wake(), wake);
     assert_eq!(world.progress.remaining, 6);

@@ -213,7 +213,7 @@ fn a_dealing_with_key_shares_off_the_polynomial_is_refused_even_if_the_root_cove
         bytes[34 + slot * 32] ^= 0x80;
         let dealing = Dealing::decode(bytes).unwrap();
         let layout = Layout::of(honest.sealing()).unwrap();
-        let key_shares = dealing.encode()[34..34 + 7 * 32].to_vec().into();
+        let key_shares = crate::secret::SecretBytes::new(dealing.encode()[34..34 + 7 * 32].to_vec());
         let set =
             share_set::ShareSet::build(dealing.payload(), &binding(), layout, &key, key_shares).unwrap();
         let lying = Header {
