@@ -24,7 +24,8 @@
 //! - A share's index is its slot and one: zero, foreign and repeated indices cannot reach the Shamir library.
 //! - Nothing here does I/O or reads a clock. The only randomness besides the caller's data key are the Shamir
 //!   coefficients, which the library draws from the operating system; so a dealing carries its key shares.
-//! - Data keys and key shares of others are zeroised on drop, and no `Debug` shows them.
+//! - Data keys, dealings and the key shares in them are zeroised on drop, and no `Debug` shows them. Not wiped: opened
+//!   bodies, single shares (which are stored and sent anyway), and what the Shamir library leaves on the stack.
 //!
 //! ```
 //! use salus_seal::{Binding, CheckedShare, DataKey, Parameters, open, seal};
