@@ -2,7 +2,7 @@ use crate::{ContractId, Decode, Encode, MemberId, PrincipalId, host};
 use alloc::vec::Vec;
 use salus_abi::access::{AccessRequest, RuleDecision};
 use salus_abi::codec;
-use salus_abi::host::{MESSAGE_LENGTH_MAX, READ_DECIDE, READ_QUERY};
+use salus_abi::host::{READ_DECIDE, READ_QUERY};
 use salus_abi::registry::Role;
 
 /// The chain as a contract sees it during one call.
@@ -83,7 +83,7 @@ impl Ctx {
     }
 
     /// Asks another contract's query; `None` if it fails or answers something else than an `O`.
-    pub fn query<A: Encode, O: Encode + Decode<()>>(
+    pub fn query<A: Encode, O: Decode<()>>(
         &self,
         contract: ContractId,
         entry: u8,
@@ -92,13 +92,13 @@ impl Ctx {
         let mut input = alloc::vec![entry];
         input.extend(codec::encode(argument));
         let answer = host::call_read(contract.get(), READ_QUERY, &input)?;
-        codec::decode(&answer, MESSAGE_LENGTH_MAX).ok()
+        codec::decode_trusted(&answer).ok()
     }
 
     /// Asks a rule what it says to a request; `None` if it fails or answers nonsense.
     pub fn ask(&self, rule: ContractId, request: &AccessRequest) -> Option<RuleDecision> {
         let answer = host::call_read(rule.get(), READ_DECIDE, &codec::encode(request))?;
-        codec::decode(&answer, MESSAGE_LENGTH_MAX).ok()
+        codec::decode_trusted(&answer).ok()
     }
 
     /// Adds an event to the receipt.

@@ -93,7 +93,8 @@ pub fn decode<T: Encode + Decode<()>>(bytes: &[u8], limit: usize) -> Result<T, D
 
 /// Reads a value written by this very node or guest, where only its own encoder can have produced the bytes.
 ///
-/// Cheaper than [`decode`]: no re-encoding. Never use it for bytes that came over a network.
+/// Cheaper than [`decode`]: no re-encoding. Never use it for bytes that came over a network, unless their sender
+/// signed these very bytes and their spelling makes no difference, as with a contract's arguments.
 pub fn decode_trusted<T: Decode<()>>(bytes: &[u8]) -> Result<T, DecodeError> {
     let (value, used) = bincode::decode_from_slice::<T, _>(bytes, CONFIG.with_limit::<ALLOCATION_LIMIT>())
         .map_err(|_| DecodeError::Malformed)?;
