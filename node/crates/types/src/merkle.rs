@@ -5,7 +5,8 @@ use crate::Hash;
 
 const NODE: u8 = 0x01;
 
-fn node(left: &Hash, right: &Hash) -> Hash {
+/// The hash over two neighbours.
+pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
     let mut hasher = blake3::Hasher::new();
     hasher
         .update(&[NODE])

@@ -1,9 +1,21 @@
 //! The chain's state as a set of entries, and proofs about single entries.
 //!
 //! A key is the contract's number (4 bytes, big-endian) and the contract's own key. The tree over all entries has
-//! 16 children a node and is walked by the hex digits of `BLAKE3(key)`, as far as needed to tell entries apart.
+//! 16 children a node and is walked by the hex digits of `BLAKE3(key)`, as far as needed to tell entries apart:
+//!
+//! ```text
+//! root node      16 places; the first digit picks one
+//!   |- empty     no entry whose path begins with these digits: hash zero
+//!   |- entry     one such entry: H(0x00 || BLAKE3(key) || BLAKE3(value))
+//!   `- node      several: 16 places again, picked by the next digit
+//!
+//! hash of a node: a binary tree over the hashes of its 16 places, four levels of H(0x01 || left || right), where
+//! a pair of zeroes gives zero
+//! ```
+//!
+//! So the root depends on the entries alone, never on how they came to be, and a proof takes four siblings a level.
 
-use crate::{ContractId, Hash};
+use crate::{ContractId, Hash, merkle};
 use salus_abi::codec::{Decode, Encode};
 use std::fmt;
 
@@ -63,4 +75,169 @@ pub trait StateReader: Send + Sync {
 
     /// A stored node of the state tree.
     fn tree_node(&self, path: &[u8]) -> Result<Option<Vec<u8>>, StateFault>;
+}
+
+/// Children of a node of the state tree.
+pub const TREE_ARITY: usize = 16;
+/// Levels of the state tree, at most: the hex digits of a path.
+pub const TREE_DEPTH_MAX: usize = 64;
+/// Siblings a level adds to a proof: the levels of the binary tree within a node.
+const SIBLINGS: usize = 4;
+
+/// The digit of a path at a level of the tree, 0 to 15; 0 below the last level.
+pub fn tree_digit(path: &Hash, level: usize) -> u8 {
+    let byte = path.as_bytes().get(level / 2).copied().unwrap_or_default();
+    if level % 2 == 0 { byte >> 4 } else { byte & 0x0f }
+}
+
+/// The hash of an entry in the tree, from the hashes of its key and its value.
+pub fn entry_hash(path: &Hash, value: &Hash) -> Hash {
+    let mut bytes = [0; 65];
+    let (_, rest) = bytes.split_at_mut(1);
+    let (left, right) = rest.split_at_mut(32);
+    left.copy_from_slice(path.as_bytes());
+    right.copy_from_slice(value.as_bytes());
+    Hash::of_content(&bytes)
+}
+
+/// The hash over two neighbours within a node.
+fn pair_hash(left: &Hash, right: &Hash) -> Hash {
+    if *left == Hash::ZERO && *right == Hash::ZERO {
+        return Hash::ZERO;
+    }
+    merkle::node(left, right)
+}
+
+/// The hash of a node, from the hashes of its 16 places.
+pub fn node_hash(places: &[Hash; TREE_ARITY]) -> Hash {
+    let mut level = places.to_vec();
+    while level.len() > 1 {
+        level = level
+            .chunks(2)
+            .map(|pair| match pair {
+                [left, right] => pair_hash(left, right),
+                _ => Hash::ZERO,
+            })
+            .collect();
+    }
+    level.first().copied().unwrap_or(Hash::ZERO)
+}
+
+/// Proves to someone who knows a state root that an entry has a value, or that there is no such entry.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct StateProof {
+    /// For each level from the root: which of its four siblings are not zero, from the lowest bit for the pair next to
+    /// the place.
+    masks: Vec<u8>,
+    /// The siblings that are not zero: from the root's level downwards, within a level from the place upwards.
+    siblings: Vec<Hash>,
+    /// For an absent key whose place holds another entry: the hashes of that entry's key and value.
+    other: Option<(Hash, Hash)>,
+}
+
+/// Why a proof proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateProofError {
+    /// Its parts do not fit together.
+    #[error("the proof is malformed")]
+    Malformed,
+    /// The entry it shows in the key's place is the key's own, or does not belong there.
+    #[error("the proof shows an entry that does not belong in the key's place")]
+    WrongEntry,
+    /// It leads to another root.
+    #[error("the proof leads to another state root")]
+    WrongRoot,
+}
+
+impl StateProof {
+    /// Bytes of an encoded proof, at most.
+    pub const LENGTH_MAX: usize = 16 << 10;
+
+    /// Builds a proof from the nodes on the way to a key: for each level the hashes of the node's 16 places, from the
+    /// root; and the other entry in the key's place, if there is one.
+    pub fn new(path: &Hash, nodes: &[[Hash; TREE_ARITY]], other: Option<(Hash, Hash)>) -> Self {
+        let (mut masks, mut siblings) = (Vec::new(), Vec::new());
+        for (level, places) in nodes.iter().enumerate() {
+            let mut mask = 0;
+            let mut row = places.to_vec();
+            let mut index = usize::from(tree_digit(path, level));
+            for bit in 0..SIBLINGS {
+                if let Some(sibling) = row.get(index ^ 1).filter(|hash| **hash != Hash::ZERO) {
+                    mask |= 1 << bit;
+                    siblings.push(*sibling);
+                }
+                row = row
+                    .chunks(2)
+                    .map(|pair| match pair {
+                        [left, right] => pair_hash(left, right),
+                        _ => Hash::ZERO,
+                    })
+                    .collect();
+                index >>= 1;
+            }
+            masks.push(mask);
+        }
+        Self {
+            masks,
+            siblings,
+            other,
+        }
+    }
+
+    /// Checks that under `root` the entry at `key` has `value`; `None`: that there is no such entry.
+    ///
+    /// # Errors
+    ///
+    /// Why the proof does not show that. It may still be a valid proof of something else.
+    pub fn verify(&self, root: &Hash, key: &StateKey, value: Option<&[u8]>) -> Result<(), StateProofError> {
+        let path = key.path();
+        let levels = self.masks.len();
+        if levels == 0 || levels > TREE_DEPTH_MAX {
+            return Err(StateProofError::Malformed);
+        }
+        let mut hash = match (value, &self.other) {
+            (Some(value), None) => entry_hash(&path, &Hash::of_content(value)),
+            (None, None) => Hash::ZERO,
+            (None, Some((other, value))) => {
+                let same = |level| tree_digit(&path, level) == tree_digit(other, level);
+                if *other == path || !(0..levels).all(same) {
+                    return Err(StateProofError::WrongEntry);
+                }
+                entry_hash(other, value)
+            }
+            (Some(_), Some(_)) => return Err(StateProofError::WrongEntry),
+        };
+        let mut siblings = self.siblings.as_slice();
+        for (level, mask) in self.masks.iter().enumerate().rev() {
+            let count = mask.count_ones() as usize;
+            let Some((rest, own)) = siblings.len().checked_sub(count).map(|at| siblings.split_at(at)) else {
+                return Err(StateProofError::Malformed);
+            };
+            siblings = rest;
+            hash = climb(hash, tree_digit(&path, level), *mask, own).ok_or(StateProofError::Malformed)?;
+        }
+        match (siblings, hash == *root) {
+            ([], true) => Ok(()),
+            ([], false) => Err(StateProofError::WrongRoot),
+            _ => Err(StateProofError::Malformed),
+        }
+    }
+}
+
+/// From the hash of a place up to the hash of its node.
+fn climb(hash: Hash, digit: u8, mask: u8, siblings: &[Hash]) -> Option<Hash> {
+    if mask >> SIBLINGS != 0 {
+        return None;
+    }
+    let mut siblings = siblings.iter();
+    let mut hash = hash;
+    for bit in 0..SIBLINGS {
+        let sibling = if mask >> bit & 1 == 1 { *siblings.next()? } else { Hash::ZERO };
+        hash = if digit >> bit & 1 == 0 {
+            pair_hash(&hash, &sibling)
+        } else {
+            pair_hash(&sibling, &hash)
+        };
+    }
+    Some(hash)
 }

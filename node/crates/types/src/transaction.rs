@@ -65,6 +65,7 @@ pub struct UnverifiedTransaction {
 pub struct Transaction {
     inner: UnverifiedTransaction,
     id: TransactionId,
+    key: PublicKey,
     length: usize,
 }
 
@@ -110,6 +111,7 @@ impl UnverifiedTransaction {
         Ok(Transaction {
             inner: self,
             id,
+            key: *key,
             length: payload.len().saturating_add(64),
         })
     }
@@ -124,6 +126,11 @@ impl Transaction {
     /// What was signed.
     pub const fn payload(&self) -> &TransactionPayload {
         &self.inner.payload
+    }
+
+    /// The key under which its signature was checked. The sender may have changed keys since: execution compares.
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
     }
 
     /// The transaction as it is sent and stored.

@@ -1,0 +1,180 @@
+//! The chain's own entries, under contract number 0.
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `p` | [`Params`] |
+//! | `m`, member (u16 BE) | [`Member`] |
+//! | `s`, principal (u32 BE) | [`Sequence`]: how many of its transactions were executed; absent: none |
+//! | `c`, contract (u32 BE) | [`ContractInfo`] |
+//! | `w`, code hash (32 bytes), chunk (u16 BE) | the contract's WebAssembly, in chunks of [`CODE_CHUNK_BYTES`] |
+//!
+//! Values are canonical encodings, except the raw bytes of code. Principals stand in the registry's own state, at
+//! [`registry::principal_key`](salus_types::abi::registry::principal_key).
+
+use salus_types::abi::registry::{Principal, principal_key};
+use salus_types::codec::{self, Decode, Encode};
+use salus_types::state::{StateFault, StateKey, StateReader};
+use salus_types::{ContractId, Gas, Hash, Member, MemberId, PrincipalId, Sequence, Validator, ValidatorSet};
+
+/// Bytes of code in one entry: below the store's limit for a value, with room for its framing.
+pub const CODE_CHUNK_BYTES: usize = 30 << 10;
+/// Bytes of any entry that is decoded here.
+const VALUE_BYTES_MAX: usize = 32 << 10;
+
+/// The network's settings, the same on every node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Params {
+    /// The most gas that the limits of a block's transactions may promise: a transaction is taken only if the gas used
+    /// before it and its own limit stay within this.
+    pub block_gas_max: Gas,
+    /// The most a transaction may ask for.
+    pub transaction_gas_max: Gas,
+    /// Bytes of a block's transactions and receipts together, at most.
+    pub block_bytes_max: u32,
+    /// How many heights ahead a transaction may set its end.
+    pub expiry_heights_max: u64,
+}
+
+impl Default for Params {
+    /// 400,000,000 gas a block, 20,000,000 a transaction, 4 MiB a block, 10,000 heights.
+    fn default() -> Self {
+        Self {
+            block_gas_max: Gas::new(400_000_000),
+            transaction_gas_max: Gas::new(20_000_000),
+            block_bytes_max: 4 << 20,
+            expiry_heights_max: 10_000,
+        }
+    }
+}
+
+/// What the chain keeps of a contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ContractInfo {
+    /// BLAKE3 of its WebAssembly.
+    pub code_hash: Hash,
+    /// Bytes of its WebAssembly.
+    pub code_length: u32,
+    /// Version of its state's layout: 1 at first, raised by each migration.
+    pub state_version: u32,
+}
+
+/// Key of the parameters.
+pub fn params_key() -> StateKey {
+    StateKey::new(ContractId::SYSTEM, b"p")
+}
+
+/// Key of a member.
+pub fn member_key(member: MemberId) -> StateKey {
+    let [a, b] = member.get().to_be_bytes();
+    StateKey::new(ContractId::SYSTEM, &[b'm', a, b])
+}
+
+/// Key of a principal's sequence number.
+pub fn sequence_key(principal: PrincipalId) -> StateKey {
+    let [a, b, c, d] = principal.get().to_be_bytes();
+    StateKey::new(ContractId::SYSTEM, &[b's', a, b, c, d])
+}
+
+/// Key of a contract.
+pub fn contract_key(contract: ContractId) -> StateKey {
+    let [a, b, c, d] = contract.get().to_be_bytes();
+    StateKey::new(ContractId::SYSTEM, &[b'c', a, b, c, d])
+}
+
+/// Key of a piece of code.
+pub fn code_key(code_hash: &Hash, chunk: u16) -> StateKey {
+    let mut key = [b'w'; 35];
+    let (_, rest) = key.split_at_mut(1);
+    let (hash, number) = rest.split_at_mut(32);
+    hash.copy_from_slice(code_hash.as_bytes());
+    number.copy_from_slice(&chunk.to_be_bytes());
+    StateKey::new(ContractId::SYSTEM, &key)
+}
+
+/// Key of a principal in the registry.
+pub fn registry_key(principal: PrincipalId) -> StateKey {
+    StateKey::new(ContractId::REGISTRY, &principal_key(principal))
+}
+
+/// The network's settings.
+pub fn params(state: &dyn StateReader) -> Result<Params, StateFault> {
+    read(state, &params_key())?.ok_or(damaged("the entry of the parameters"))
+}
+
+/// A principal of the registry, whatever its status.
+pub fn principal(state: &dyn StateReader, id: PrincipalId) -> Result<Option<Principal>, StateFault> {
+    read(state, &registry_key(id))
+}
+
+/// The number that a principal's next transaction must carry.
+pub fn sequence(state: &dyn StateReader, id: PrincipalId) -> Result<Sequence, StateFault> {
+    Ok(read(state, &sequence_key(id))?.unwrap_or_default())
+}
+
+/// What the chain keeps of a contract.
+pub fn contract(state: &dyn StateReader, id: ContractId) -> Result<Option<ContractInfo>, StateFault> {
+    read(state, &contract_key(id))
+}
+
+/// A member.
+pub fn member(state: &dyn StateReader, id: MemberId) -> Result<Option<Member>, StateFault> {
+    read(state, &member_key(id))
+}
+
+/// All members, in the order of their numbers.
+pub fn members(state: &dyn StateReader) -> Result<Vec<Member>, StateFault> {
+    let prefix = StateKey::new(ContractId::SYSTEM, b"m");
+    let mut members = Vec::new();
+    let mut after = Vec::new();
+    while let Some((key, value)) = state.next(prefix.as_bytes(), &after)? {
+        members.push(codec::decode(&value, VALUE_BYTES_MAX).map_err(|_| damaged("the entry of a member"))?);
+        after = key.as_bytes().to_vec();
+        if members.len() > ValidatorSet::COUNT_MAX {
+            return Err(damaged("the number of members"));
+        }
+    }
+    Ok(members)
+}
+
+/// The validators that decide the height after this state: one of each member.
+pub fn validator_set(state: &dyn StateReader) -> Result<ValidatorSet, StateFault> {
+    let validators = members(state)?.into_iter().map(|member| Validator {
+        member: member.id,
+        key: member.consensus_key,
+        slot: member.slot,
+    });
+    ValidatorSet::new(validators.collect()).map_err(|_| damaged("the set of members"))
+}
+
+/// The WebAssembly of a contract.
+pub fn code(state: &dyn StateReader, info: &ContractInfo) -> Result<Vec<u8>, StateFault> {
+    let mut code = Vec::new();
+    for chunk in 0..=u16::MAX {
+        match state.get(&code_key(&info.code_hash, chunk))? {
+            Some(bytes) => code.extend(bytes),
+            None => break,
+        }
+    }
+    if Hash::of_content(&code) != info.code_hash {
+        return Err(damaged("the code of a contract"));
+    }
+    Ok(code)
+}
+
+/// Reads and decodes an entry that this node wrote itself.
+fn read<T: Decode<()>>(state: &dyn StateReader, key: &StateKey) -> Result<Option<T>, StateFault> {
+    match state.get(key)? {
+        None => Ok(None),
+        Some(bytes) => match codec::decode_trusted(&bytes) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(damaged("an entry of the chain's own state")),
+        },
+    }
+}
+
+/// What is stored is not what this crate wrote.
+pub(crate) fn damaged(what: &str) -> StateFault {
+    StateFault(format!(
+        "{what} is damaged; rebuild the state from a snapshot or from the blocks"
+    ))
+}
