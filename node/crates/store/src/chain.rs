@@ -7,6 +7,7 @@
 
 mod commit;
 mod keys;
+mod occurrences;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -228,7 +229,7 @@ impl ChainStore {
 
     /// The height of a committed block.
     pub fn height_of(&self, id: &BlockId) -> Result<Option<Height>, StoreError> {
-        for height in self.heights_under(&keys::block_id_prefix(id), usize::MAX)? {
+        for height in self.heights_under(&keys::block_id_prefix(id))? {
             if self.block_id(height)? == Some(*id) {
                 return Ok(Some(height));
             }
@@ -236,11 +237,11 @@ impl ChainStore {
         Ok(None)
     }
 
-    fn heights_under(&self, prefix: &[u8], count: usize) -> Result<Vec<Height>, StoreError> {
+    fn heights_under(&self, prefix: &[u8]) -> Result<Vec<Height>, StoreError> {
         let mut heights = Vec::new();
         self.walk_prefix(prefix, &mut |key, _| {
             heights.extend(keys::height_at_end(key));
-            heights.len() < count
+            true
         })?;
         Ok(heights)
     }
@@ -274,10 +275,17 @@ impl ChainStore {
             .map_err(|_| damaged("a certificate cannot be read"))
     }
 
-    /// Heights whose block may hold the transaction, ascending, at most 64: the index keeps 8 bytes of an id, so the
-    /// caller compares the whole id in the opened body. Empty: not committed.
-    pub fn transaction_heights(&self, id: &TransactionId) -> Result<Vec<Height>, StoreError> {
-        self.heights_under(&keys::transaction_prefix(id), 64)
+    /// Heights from `since` on whose block may hold the transaction, newest first, at most 64. The index keeps 5 bytes of an
+    /// id, so the caller compares the whole id in the opened body. Empty: not committed there.
+    ///
+    /// Costs a seek for each 256 heights: a few milliseconds for a million. A `since` near the tip is cheap.
+    pub fn transaction_heights(&self, id: &TransactionId, since: Height) -> Result<Vec<Height>, StoreError> {
+        self.occurrences(
+            keys::TRANSACTION,
+            keys::transaction_item(id),
+            since..=Height::MAX,
+            64,
+        )
     }
 
     /// Heights below `before` whose block touches a patient, newest first, up to `count`.
@@ -287,21 +295,15 @@ impl ChainStore {
         before: Height,
         count: usize,
     ) -> Result<Vec<Height>, StoreError> {
-        let from = keys::patient_prefix(patient);
-        let to = keys::with_height(from.clone(), before);
-        let mut heights = Vec::new();
-        self.walk(
-            Bound::Included(&from),
-            Bound::Excluded(&to),
-            true,
-            &mut |key, _| {
-                if heights.len() < count {
-                    heights.extend(keys::height_at_end(key));
-                }
-                heights.len() < count
-            },
-        )?;
-        Ok(heights)
+        match before.checked_sub(1) {
+            Some(last) => self.occurrences(
+                keys::PATIENT,
+                u64::from(patient.get()),
+                Height::ZERO..=last,
+                count,
+            ),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Where the own share of a committed block stands in the share log.

@@ -75,6 +75,8 @@ impl<T> Attempt<T> for io::Result<T> {
 pub(crate) fn read_up_to(file: &dyn File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let available = file.length()?.saturating_sub(offset);
     let mut bytes = vec![0; length.min(usize::try_from(available).unwrap_or(usize::MAX))];
-    file.read_exact_at(&mut bytes, offset)?;
+    if !bytes.is_empty() {
+        file.read_exact_at(&mut bytes, offset)?;
+    }
     Ok(bytes)
 }

@@ -46,6 +46,8 @@ mod halt;
 mod key;
 mod pieces;
 mod shares;
+#[cfg(test)]
+mod testing;
 mod wal;
 
 pub use chain::{
@@ -59,7 +61,9 @@ pub use shares::{Damage, ShareCheck, ShareLocation, ShareLog, ShareReport};
 pub use wal::{LastSigned, SigningStep, Wal, WalReport};
 
 use disk::{Attempt, Disk, RealDisk};
+use salus_types::Height;
 use std::fs::{self, OpenOptions, TryLockError};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,6 +110,9 @@ pub struct Store {
 pub struct StoreReport {
     /// Where a damaged index was moved; the present one is empty and to be rebuilt.
     pub index_moved_to: Option<PathBuf>,
+    /// Blocks that this node had committed, as its consensus log shows, but that the index does not hold: the database lost
+    /// its newest part, or all of it. They are fetched again; until then the node must not take part in consensus.
+    pub blocks_forgotten: Option<RangeInclusive<Height>>,
     /// What the scan of the share log found.
     pub shares: ShareReport,
     /// What the consensus log holds.
@@ -173,6 +180,7 @@ impl Store {
         lock: StoreLock,
     ) -> Result<Self, StoreError> {
         let (wal, wal_report) = Wal::open(&*disk, &home.join("wal"), key)?;
+        let blocks_forgotten = blocks_forgotten(&chain, &wal);
         let folder = home.join("shares");
         let (shares, share_report) = ShareLog::open(Arc::clone(&disk), &folder, key, chain.clone(), options)?;
         let pieces = PieceStore::open(disk, &home.join("pieces"))?;
@@ -183,11 +191,23 @@ impl Store {
             pieces,
             report: StoreReport {
                 index_moved_to,
+                blocks_forgotten,
                 shares: share_report,
                 wal: wal_report,
             },
             lock,
         })
+    }
+}
+
+/// A node works on a height only once the block below it is durably committed.
+fn blocks_forgotten(chain: &ChainStore, wal: &Wal) -> Option<RangeInclusive<Height>> {
+    let signed = wal.last_signed().map_or(Height::ZERO, |(height, ..)| height);
+    let committed = wal.height().max(signed).checked_sub(1)?;
+    match chain.tip() {
+        None => Some(Height::ZERO..=committed),
+        Some(tip) if tip.height < committed => Some(tip.height.next()..=committed),
+        Some(_) => None,
     }
 }
 

@@ -7,6 +7,9 @@
 //!
 //! Order of a put: content to a new file, fsync, rename, fsync of the folder. Only then may a receipt be signed.
 
+#[cfg(test)]
+mod tests;
+
 use crate::StoreError;
 use crate::disk::{Attempt, Disk};
 use crate::frame::{Format, Found, HEAD};
@@ -96,7 +99,12 @@ impl PieceStore {
             if self.is_kept(digest, bytes)? {
                 return Ok(false);
             }
+            let replaced = disk
+                .open(&path, false)
+                .and_then(|file| file.length())
+                .unwrap_or(0);
             disk.rename(&draft, &path).attempt("rename", &draft)?;
+            self.0.bytes.fetch_sub(replaced, Ordering::Relaxed);
             Ok(true)
         });
         match named {

@@ -39,10 +39,10 @@ impl ChainStore {
 
     /// Gives an empty store its first block and state: the genesis at height 0, or a checked snapshot at a later height. Durable on return.
     ///
-    /// A crash in the middle leaves a store without tip; call it again. With the same block as the present tip it does nothing.
+    /// A crash in the middle leaves a store without tip; call it again. On a chain that holds the block it does nothing.
     ///
     /// # Errors
-    /// [`StoreError::Initialisation`] if there is another tip.
+    /// [`StoreError::Initialisation`] if the store holds another chain.
     pub fn init(
         &self,
         header: &Header,
@@ -53,14 +53,13 @@ impl ChainStore {
     ) -> Result<(), StoreError> {
         let _writing = self.writing();
         self.0.halt.check()?;
-        match self.tip() {
-            Some(tip) if tip.id == id => return Ok(()),
-            Some(_) => {
-                return Err(StoreError::Initialisation(
+        if self.tip().is_some() {
+            return match self.block_id(header.height)? {
+                Some(committed) if committed == id => Ok(()),
+                _ => Err(StoreError::Initialisation(
                     "holds another chain already: use an empty folder",
-                ));
-            }
-            None => {}
+                )),
+            };
         }
         self.clear()?;
         let mut batch = Batch::new();
@@ -118,18 +117,14 @@ impl ChainStore {
         {
             writes.push((keys::of_height(keys::CERTIFICATE, expired), None));
         }
-        for id in batch.transactions {
-            writes.push((
-                keys::with_height(keys::transaction_prefix(id), height),
-                Some(Vec::new()),
-            ));
-        }
-        for patient in batch.patients {
-            writes.push((
-                keys::with_height(keys::patient_prefix(*patient), height),
-                Some(Vec::new()),
-            ));
-        }
+        let transactions = batch.transactions.iter().map(keys::transaction_item).collect();
+        self.occurrence_writes(&mut writes, keys::TRANSACTION, height, transactions)?;
+        let patients = batch
+            .patients
+            .iter()
+            .map(|patient| u64::from(patient.get()))
+            .collect();
+        self.occurrence_writes(&mut writes, keys::PATIENT, height, patients)?;
         if let Some(at) = batch.share {
             self.share_writes(&mut writes, height, at)?;
         }

@@ -8,13 +8,13 @@
 //! | `i` block id | first 8 bytes of the id, height (8) | empty |
 //! | `m` meta | name | free; `tip`: height (8), id (32); `share tail`: location (8) |
 //! | `n` state tree node | path | the node |
-//! | `p` patient | principal (4), height (8) | empty |
+//! | `p` patients | see `occurrences` | the heights that touch them |
 //! | `s` share | height (8) | location: segment (4), offset (4) |
-//! | `t` transaction | first 8 bytes of the id, height (8) | empty |
+//! | `t` transactions | see `occurrences` | the heights that hold them |
 //!
 //! Heights are big-endian, so keys sort by height.
 
-use salus_types::{BlockId, Height, PrincipalId, TransactionId};
+use salus_types::{BlockId, Height, TransactionId};
 
 pub(super) const CERTIFICATE: u8 = b'c';
 pub(super) const STATE: u8 = b'e';
@@ -55,12 +55,10 @@ pub(super) fn block_id_prefix(id: &BlockId) -> Vec<u8> {
     key(BLOCK_ID, &[short(id.as_bytes())])
 }
 
-pub(super) fn transaction_prefix(id: &TransactionId) -> Vec<u8> {
-    key(TRANSACTION, &[short(id.as_bytes())])
-}
-
-pub(super) fn patient_prefix(patient: PrincipalId) -> Vec<u8> {
-    key(PATIENT, &[&patient.get().to_be_bytes()])
+/// The first 5 bytes of a transaction's id, as a number.
+pub(super) fn transaction_item(id: &TransactionId) -> u64 {
+    let [a, b, c, d, e, ..] = *id.as_bytes();
+    u64::from_be_bytes([0, 0, 0, a, b, c, d, e])
 }
 
 fn short(id: &[u8; 32]) -> &[u8] {

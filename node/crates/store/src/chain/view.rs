@@ -24,7 +24,7 @@ pub struct StateView {
 pub(super) struct Undo(VecDeque<Replaced>);
 
 #[derive(Debug)]
-struct Replaced {
+pub(super) struct Replaced {
     /// The block that replaced the values.
     height: Height,
     values: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
@@ -51,7 +51,7 @@ impl Undo {
         }
     }
 
-    fn after(&self, height: Height) -> impl Iterator<Item = &Replaced> {
+    pub(super) fn after(&self, height: Height) -> impl Iterator<Item = &Replaced> {
         self.0.iter().filter(move |replaced| replaced.height > height)
     }
 
