@@ -15,7 +15,8 @@ const PENDING_OUT_MAX: u32 = 128;
 /// One link, a second when both dialed at once, a third while a dead one is not yet noticed.
 const PER_PEER_MAX: u32 = 3;
 
-/// Everything that runs over one connection. The order matters: who must not connect is turned away first.
+/// Everything that runs over one connection. The order matters: who must not connect is turned away before the others
+/// keep anything for the connection (libp2p-stream keeps a little until the end of the process).
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) limits: libp2p_connection_limits::Behaviour,

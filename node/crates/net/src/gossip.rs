@@ -5,8 +5,8 @@
 //!   check of a whole batch's envelope is worth, and would let one author's message have many ids.
 //! - The id is a hash over topic and content, so a message has one id wherever it comes from, and nobody can take
 //!   away a header by publishing its bytes as a transaction first.
-//! - A publisher sends to all members at once; the mesh passes on to who missed it, after the shell's verdict. IDONTWANT
-//!   and the small mesh keep the copies few.
+//! - A publisher sends to all members at once. After the shell's verdict and a short pause the mesh passes a message on to
+//!   who missed it, which others have told by IDONTWANT: about one copy a member.
 //! - No scores: they could graylist honest members below the quorum. Misbehaviour is bounded by allowances and
 //!   counted, and a member that rejects deserve is an operator's and the chain's business.
 
@@ -42,7 +42,7 @@ pub(crate) fn build(chain: &ChainId, counters: Arc<Counters>) -> Result<Gossip, 
         .mesh_n_high(8)
         .gossip_lazy(3)
         .flood_publish(true)
-        .idontwant_message_size_threshold(512)
+        .idontwant_message_size_threshold(128)
         .heartbeat_initial_delay(Duration::from_millis(100))
         .heartbeat_interval(Duration::from_millis(700))
         .history_length(8)

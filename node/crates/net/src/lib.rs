@@ -31,6 +31,31 @@
 //! Everything is counted ([`Snapshot`]). Allowances are per peer, so that a flooding member starves itself only. Gossip
 //! is shed rather than held back: holding it back would mean not to poll the swarm, and consensus runs through the same one.
 //!
+//! # Example
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use salus_net::{Config, Event, Limits, MemberId, Network};
+//! use salus_types::{ChainId, Hash, SecretKey};
+//!
+//! let (network, handle, mut events) = Network::start(Config {
+//!     me: MemberId::new(0),
+//!     identity: SecretKey::from_seed(&[7; 32]),
+//!     chain: ChainId::new(Hash::of_content(b"genesis")),
+//!     members: Vec::new(),
+//!     listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+//!     seed: 1,
+//!     limits: Limits::default(),
+//! })?;
+//! let mut tasks = tokio::task::JoinSet::new();
+//! tasks.spawn(network.run());
+//! handle.broadcast("nobody hears this yet")?;
+//! assert!(matches!(events.recv().await, Some(Event::Listening(_))));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Invariants
 //!
 //! - Every queue, frame, answer and retry has a bound; memory for a message is taken as its bytes arrive, never by its prefix.

@@ -6,7 +6,7 @@ use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::codec::Told;
 use crate::config::{Config, StartError};
 use crate::dialer::Dialer;
-use crate::event::{self, Event, Events, Queues, RequestId};
+use crate::event::{self, Event, Events, GossipId, Queues, RequestId};
 use crate::gossip::Topics;
 use crate::handle::{Command, Handle};
 use crate::protocol::DIRECT;
@@ -18,7 +18,7 @@ use libp2p::swarm::{Swarm, SwarmEvent};
 use libp2p::{Multiaddr, identity, ping};
 use libp2p_stream::Control;
 use salus_types::MemberId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -49,6 +49,7 @@ pub struct Network {
     dialer: Dialer,
     watch: Interval,
     writers: BTreeMap<MemberId, AbortHandle>,
+    accepted: VecDeque<(Duration, GossipId)>,
     asked: BTreeMap<(Protocol, OutboundRequestId), Asked>,
     tasks: JoinSet<()>,
 }
@@ -123,6 +124,7 @@ impl Network {
             ),
             watch,
             writers: BTreeMap::new(),
+            accepted: VecDeque::new(),
             asked: BTreeMap::new(),
             tasks: JoinSet::new(),
             shared: shared.clone(),
@@ -136,6 +138,7 @@ impl Network {
     pub async fn run(mut self) {
         loop {
             let dial_at = self.dialer.wakes_at().map(|at| self.shared.instant(at));
+            let pass_on_at = self.accepted.front().map(|(at, _)| self.shared.instant(*at));
             tokio::select! {
                 command = self.commands.recv() => match command {
                     Some(command) => self.on_command(command),
@@ -145,6 +148,7 @@ impl Network {
                 Some(peer) = self.opened.recv() => self.on_opened(&peer),
                 Some(found) = self.resolved.recv() => self.dial(&found.peer, found.addresses),
                 () = sleep_until(dial_at) => self.dial_due(),
+                () = sleep_until(pass_on_at) => self.pass_on_due(),
                 _ = self.watch.tick() => self.cut_off_silent(),
                 Some(_) = self.tasks.join_next() => {}
             }
@@ -154,7 +158,7 @@ impl Network {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Gossip { topic, bytes } => self.publish(topic, bytes),
-            Command::Verdict { id, verdict } => self.judge(&id, verdict),
+            Command::Verdict { id, verdict } => self.judge(id, verdict),
             Command::Request {
                 id,
                 peer,
@@ -237,9 +241,6 @@ impl Network {
                 if let Some(peer) = self.shared.peer_of(&peer) {
                     peer.traffic.set_round_trip(time);
                 }
-            }
-            BehaviourEvent::Ping(ping::Event { connection, .. }) => {
-                self.swarm.close_connection(connection);
             }
             _ => {}
         }

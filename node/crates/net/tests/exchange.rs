@@ -1,5 +1,7 @@
 //! Honest members and every kind of message.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 mod common;
 
 use common::{Node, id, limits, member, network, start, until};

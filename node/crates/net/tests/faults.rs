@@ -1,5 +1,7 @@
 //! Members that vanish, fall silent, flood or move, and strangers.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 mod common;
 
 use common::{Node, config, id, limits, member, network, start, until};
@@ -86,6 +88,20 @@ async fn a_member_that_vanishes_is_noticed_and_comes_back_elsewhere() {
             "what waited for it comes, in order"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_are_found_by_name() {
+    let mut first = start(config(0, limits())).await;
+    let second = start(config(1, limits())).await;
+    let by_name = second.address.replace("/ip4/127.0.0.1/", "/dns4/localhost/");
+    let members = vec![
+        member(0, &[]),
+        member(1, &["/dns4/nobody.invalid/tcp/1".to_owned(), by_name]),
+    ];
+    second.handle.set_members(members.clone()).unwrap();
+    first.handle.set_members(members).unwrap();
+    first.connected(second.id).await;
 }
 
 /// A wire that can be cut without either end being told.

@@ -51,6 +51,9 @@ impl Network {
     }
 
     pub(super) fn dial(&mut self, peer: &Peer, addresses: Vec<Multiaddr>) {
+        if self.writers.contains_key(&peer.member) {
+            return; // The peer was faster than the resolver.
+        }
         // `Always`: a connection that died unnoticed may still count as one. The dialer sees to it that nobody is dialed
         // without need. A fresh port, because reusing the listener's collides when both sides dial each other.
         let options = DialOpts::peer_id(peer.id)

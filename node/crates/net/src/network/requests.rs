@@ -13,7 +13,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 impl Network {
     pub(super) fn request(&mut self, asked: Asked, peer: &PeerId, protocol: Protocol, bytes: Bytes) {
-        if !self.swarm.is_connected(peer) {
+        // Not `is_connected`: a link that fell silent counts as a connection until it is closed.
+        if !self.writers.contains_key(&asked.member) {
             let Asked { id, member, .. } = asked;
             self.answer(id, member, protocol, Err(RequestError::NotConnected), None);
             return;
