@@ -50,6 +50,7 @@ mod log;
 mod receipts;
 mod records;
 mod signer;
+mod state;
 
 #[cfg(test)]
 mod tests;

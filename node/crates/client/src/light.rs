@@ -1,6 +1,7 @@
 //! Following the chain by headers and certificates alone.
 
 use salus_types::codec::{self, Decode, DecodeError, Encode};
+use salus_types::state::StateProofError;
 use salus_types::{
     BlockId, CertificateError, ChainId, CommitCertificate, Hash, Header, Height, Receipt, TransactionId,
     ValidatorSet, merkle,
@@ -10,6 +11,9 @@ use salus_types::{
 const PROOF_LENGTH_MAX: usize = 128 << 10;
 
 /// Follows one network. It starts from the validators of the genesis, or from a header that its owner trusts.
+///
+/// It believes what two thirds of the validators of a height signed. Validators that left long ago could sign another
+/// history up to the height where they left; a client that was away for long should resume from a recent header.
 #[derive(Clone, Debug)]
 pub struct LightClient {
     chain: ChainId,
@@ -71,9 +75,20 @@ pub enum LightError {
     /// The bytes are not a proof.
     #[error("not a proof: {0}")]
     Malformed(#[from] DecodeError),
-    /// The proof does not lead to the root in the header.
-    #[error("the proof does not lead to the root in header {0}")]
+    /// The proof does not lead to the receipts root in the header.
+    #[error("the proof does not lead to the receipts root in header {0}")]
     WrongProof(Height),
+    /// The proof does not lead to the state root in the header.
+    #[error("the state after block {height} does not hold what is claimed: {error}")]
+    WrongState {
+        /// The header's height.
+        height: Height,
+        /// What is wrong with the proof.
+        error: StateProofError,
+    },
+    /// The entry is proven, but is of another type: a later version of the contract wrote it.
+    #[error("the state's entry cannot be read: {0}; use a later version of this software")]
+    UnknownEntry(DecodeError),
 }
 
 impl LightClient {
@@ -147,7 +162,7 @@ impl LightClient {
     /// Believes headers that lead up to the newest one without a gap: `headers` ascend, and the newest one's
     /// parent is the last of them. Needs no certificates: each header names its parent by hash.
     pub fn ancestors(&self, headers: Vec<Header>) -> Result<Vec<TrustedHeader>, LightError> {
-        let mut trusted: Vec<TrustedHeader> = headers
+        let trusted: Vec<TrustedHeader> = headers
             .into_iter()
             .map(|header| TrustedHeader::new(self.chain, header))
             .collect();
@@ -161,7 +176,6 @@ impl LightClient {
             }
             child = Some(ancestor);
         }
-        trusted.shrink_to_fit();
         Ok(trusted)
     }
 }

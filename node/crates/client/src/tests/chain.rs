@@ -1,10 +1,16 @@
 //! A light client on a chain of three heights and a change of validators.
 
 use super::*;
+use salus_types::abi::access::{LogHead, Record, RecordClass, RecordId, log_head_key, record_key};
+use salus_types::abi::registry::{self, Principal, Role};
+use salus_types::state::{
+    StateKey, StateProof, StateProofError, TREE_ARITY, entry_hash, node_hash, tree_digit,
+};
 use salus_types::{
     BlockId, CertificateError, CommitCertificate, CommitSignature, Header, Receipt, Round, Sealing, Status,
     Timestamp, TransactionId, Vote, VoteKind,
 };
+use salus_types::{ContractId, RecordNumber, codec};
 
 fn header(height: u64, parent: BlockId, validators: &ValidatorSet, next: &ValidatorSet) -> Header {
     Header {
@@ -171,10 +177,15 @@ fn receipts(count: u8) -> Vec<(TransactionId, Receipt)> {
 }
 
 fn block_with(receipts: &[(TransactionId, Receipt)]) -> TrustedHeader {
+    let pairs = receipts.iter().map(|(id, receipt)| (*id, receipt));
+    let root = salus_types::Body::receipts_root(&chain_id(), pairs);
+    trusted(|header| header.receipts_root = root)
+}
+
+fn trusted(change: impl FnOnce(&mut Header)) -> TrustedHeader {
     let set = validators(&[0, 1, 2, 3]);
     let mut one = first(&set);
-    let pairs = receipts.iter().map(|(id, receipt)| (*id, receipt));
-    one.receipts_root = salus_types::Body::receipts_root(&chain_id(), pairs);
+    change(&mut one);
     let mut client = LightClient::new(chain_id(), set);
     client
         .advance(one.clone(), &certify(&one, &[0, 1, 2]))
@@ -222,4 +233,96 @@ fn the_receipt_proof_is_fixed() {
         ReceiptProof::decode(&[1]),
         Err(LightError::Malformed(_))
     ));
+}
+
+/// A state of one entry: the root's other places are empty.
+fn state_of(key: &StateKey, value: &[u8]) -> (TrustedHeader, [Hash; TREE_ARITY]) {
+    let path = key.path();
+    let mut places = [Hash::ZERO; TREE_ARITY];
+    places[usize::from(tree_digit(&path, 0))] = entry_hash(&path, &Hash::of_content(value));
+    let header = trusted(|header| header.state_root = node_hash(&places));
+    (header, places)
+}
+
+#[test]
+fn state_entries_are_proven_present_or_absent() {
+    let head = LogHead {
+        count: 3,
+        head: [7; 32],
+    };
+    let key = StateKey::new(ContractId::ACCESS, &log_head_key(PATIENT));
+    let value = codec::encode(&head);
+    let (block, places) = state_of(&key, &value);
+    let proof = StateProof::new(&key.path(), &[places], None);
+    assert_eq!(block.log_head(PATIENT, Some(&value), &proof), Ok(head));
+    assert_eq!(block.check_state(&key, Some(&value), &proof), Ok(()));
+
+    let wrong = |error| {
+        let height = Height::new(1);
+        LightError::WrongState { height, error }
+    };
+    let mut shorter = head;
+    shorter.count = 2;
+    assert_eq!(
+        block.log_head(PATIENT, Some(&codec::encode(&shorter)), &proof),
+        Err(wrong(StateProofError::WrongRoot))
+    );
+    // A node that hides the entry.
+    let hidden = StateProof::new(&key.path(), &[[Hash::ZERO; TREE_ARITY]], None);
+    assert_eq!(
+        block.log_head(PATIENT, None, &hidden),
+        Err(wrong(StateProofError::WrongRoot))
+    );
+
+    let other = PrincipalId::new(8);
+    let absent = StateKey::new(ContractId::ACCESS, &log_head_key(other));
+    assert_ne!(tree_digit(&absent.path(), 0), tree_digit(&key.path(), 0));
+    let proof = StateProof::new(&absent.path(), &[places], None);
+    let empty = LogHead {
+        count: 0,
+        head: [0; 32],
+    };
+    assert_eq!(block.log_head(other, None, &proof), Ok(empty));
+}
+
+#[test]
+fn proven_entries_are_read_in_their_contracts_types() {
+    let id = RecordId {
+        patient: PATIENT,
+        record: RecordNumber::new(3),
+    };
+    let record = Record {
+        digest: [1; 32],
+        root: [2; 32],
+        threshold: 2,
+        pieces: 4,
+        size_bucket: 40,
+        class: RecordClass::Imaging,
+        author: DOCTOR,
+        time_ms: 5,
+    };
+    let read = |value: &[u8]| {
+        let key = StateKey::new(ContractId::ACCESS, &record_key(id));
+        let (block, places) = state_of(&key, value);
+        let proof = StateProof::new(&key.path(), &[places], None);
+        block.record(id, Some(value), &proof)
+    };
+    assert_eq!(read(&codec::encode(&record)), Ok(Some(record)));
+    assert!(matches!(read(&[1, 2, 3]), Err(LightError::UnknownEntry(_))));
+
+    let public = doctor().identity().public();
+    let principal = Principal {
+        signing_key: *public.signing_key.as_bytes(),
+        encryption_key: *public.encryption_key.as_bytes(),
+        role: Role::Doctor,
+        organisation: MemberId::new(1),
+        status: registry::Status::Active,
+        address: None,
+        attributes: Vec::new(),
+    };
+    let key = StateKey::new(ContractId::REGISTRY, &registry::principal_key(DOCTOR));
+    let value = codec::encode(&principal);
+    let (block, places) = state_of(&key, &value);
+    let proof = StateProof::new(&key.path(), &[places], None);
+    assert_eq!(block.principal(DOCTOR, Some(&value), &proof), Ok(Some(principal)));
 }
