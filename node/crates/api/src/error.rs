@@ -45,6 +45,8 @@ pub enum ErrorCode {
     BadSignature,
     /// 409: the sequence number was used.
     Replay,
+    /// 409: another transaction in the pool has this sequence number.
+    SequenceTaken,
     /// 409: the sequence number is too far ahead.
     OutOfOrder,
     /// 422: the expiry height has passed.
@@ -125,7 +127,7 @@ impl ErrorCode {
             Self::ReadRefused | Self::NoTicket => 403,
             Self::NoSuchRoute | Self::NotFound | Self::UnknownMember => 404,
             Self::MethodNotAllowed => 405,
-            Self::Replay | Self::OutOfOrder => 409,
+            Self::Replay | Self::SequenceTaken | Self::OutOfOrder => 409,
             Self::CursorTooOld => 410,
             Self::Oversized => 413,
             Self::UnsupportedMediaType => 415,
@@ -216,6 +218,14 @@ impl ApiError {
         )
     }
 
+    pub(crate) fn oversized_body(announced: u64, limit: usize) -> Self {
+        Self::new(
+            ErrorCode::Oversized,
+            format!("the body has {announced} bytes where at most {limit} are allowed"),
+            "send less at once",
+        )
+    }
+
     pub(crate) fn not_found(what: &'static str, hint: &'static str) -> Self {
         Self::new(ErrorCode::NotFound, what, hint)
     }
@@ -264,12 +274,13 @@ impl From<PieceRefusal> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.0.retry_after_ms.map(|ms| ms.div_ceil(1000).max(1));
         let mut response = (status, Json(self.0)).into_response();
         if let Some(seconds) = retry_after {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 
 /// A JSON body.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl<S: Send + Sync> FromRequest<S> for OctetBody {
 }
 
 /// A part of the path that is not what it should be.
-pub(crate) fn bad_path(message: &'static str) -> ApiError {
+pub(crate) fn bad_path(message: impl Into<Cow<'static, str>>) -> ApiError {
     ApiError::new(
         ErrorCode::BadPath,
         message,
@@ -93,7 +94,7 @@ pub(crate) fn bad_path(message: &'static str) -> ApiError {
 }
 
 /// A query parameter that is not what it should be.
-pub(crate) fn bad_parameter(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
+pub(crate) fn bad_parameter(message: impl Into<Cow<'static, str>>) -> ApiError {
     ApiError::new(
         ErrorCode::BadParameter,
         message,

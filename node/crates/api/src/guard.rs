@@ -1,6 +1,7 @@
 //! What stands before every handler: the number of requests in flight, their time, the headers of every answer.
 
 use crate::error::ApiError;
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
@@ -40,16 +41,24 @@ pub(crate) async fn admit(State(gate): State<Gate>, request: Request, next: Next
     }
 }
 
+/// Refuses a body that announces more than `limit` bytes, before one of them is read.
+///
+/// A body without a length is counted as it arrives, by axum's `DefaultBodyLimit`.
+pub(crate) async fn measure(State(limit): State<usize>, request: Request, next: Next) -> Response {
+    let announced = request.body().size_hint().lower();
+    if announced > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return ApiError::oversized_body(announced, limit).into_response();
+    }
+    next.run(request).await
+}
+
 /// Counts a request by its route's pattern, never by its path: paths hold patient addresses.
 pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
     harden(response.headers_mut());
-    let route = route
-        .as_ref()
-        .map_or("none", MatchedPath::as_str)
-        .to_owned();
+    let route = route.as_ref().map_or("none", MatchedPath::as_str).to_owned();
     let status = response.status();
     tracing::debug!(method, route, status = status.as_u16(), "answered");
     metrics::counter!(
@@ -92,8 +101,6 @@ fn harden(headers: &mut HeaderMap) {
         ),
     ];
     for (name, value) in HEADERS {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
 }

@@ -28,12 +28,15 @@ pub enum Rejection {
     /// The signature does not verify strictly under the sender's current key.
     #[error("the signature does not verify under the sender's key on this chain")]
     BadSignature,
-    /// The sequence number was used by an executed transaction, or by another one in the pool.
+    /// The sequence number was used by an executed transaction.
     #[error("this sequence number has been used; the next is {next}")]
     Replay {
         /// The sequence number to use.
         next: Sequence,
     },
+    /// Another transaction of the sender waits in the pool under this sequence number.
+    #[error("another transaction with this sequence number is in the pool")]
+    SequenceTaken,
     /// Too far ahead of the sender's sequence.
     #[error("the sequence number is too far ahead; the next is {next}")]
     OutOfOrder {
@@ -183,6 +186,7 @@ impl Rejection {
             Self::SenderDeleted => ErrorCode::SenderDeleted,
             Self::BadSignature => ErrorCode::BadSignature,
             Self::Replay { .. } => ErrorCode::Replay,
+            Self::SequenceTaken => ErrorCode::SequenceTaken,
             Self::OutOfOrder { .. } => ErrorCode::OutOfOrder,
             Self::Expired { .. } => ErrorCode::Expired,
             Self::ExpiryTooFar { .. } => ErrorCode::ExpiryTooFar,
@@ -215,6 +219,9 @@ impl Rejection {
             Self::Replay { next } => format!(
                 "if it was sent before, look it up by its id; otherwise sign again with sequence {next}"
             ),
+            Self::SequenceTaken => {
+                "wait until the other one is committed, or sign again with the number after your last one".into()
+            }
             Self::OutOfOrder { next } => format!("send the transactions before it first, from sequence {next}"),
             Self::Expired { .. } => "sign again with a later expiry height".into(),
             Self::ExpiryTooFar { latest } => format!("sign again with an expiry of at most {latest}"),
@@ -291,7 +298,9 @@ impl QueryRefusal {
         match self {
             Self::UnknownContract => "check the contract's number: the registry is 1, the access contract 2",
             Self::Aborted { .. } => "look the code up in the contract's documentation",
-            Self::Trapped { .. } => "check that the entry exists and that the input is its canonical argument",
+            Self::Trapped { .. } => {
+                "check that the entry exists and that the input is its canonical argument"
+            }
             Self::OutOfGas => "ask for less at once",
             Self::NotReady => "wait until GET /readyz answers 200, or ask another member's node",
         }
@@ -317,7 +326,9 @@ impl PieceRefusal {
         match self {
             Self::UnknownMember(_) => "GET /v1/members lists the members",
             Self::Unreachable => "go on with the other members: not all are needed",
-            Self::BadPiece => "seal the record again for the present members, and send each member its own piece",
+            Self::BadPiece => {
+                "seal the record again for the present members, and send each member its own piece"
+            }
             Self::BadRequest => "sign a new read request with the requester's current key",
             Self::NoTicket => "send a retrieve transaction first; a permit writes the ticket",
             Self::NotHeld => "go on with the other members: not all are needed",

@@ -5,8 +5,8 @@ use salus_types::abi::access::{LogEntry, LogHead};
 use salus_types::abi::registry::Principal;
 use salus_types::state::StateKey;
 use salus_types::{
-    BlockId, Body, CommitCertificate, ContractId, Gas, Header, Height, Member, MemberId, PrincipalId, Receipt,
-    Sequence, Signature, Slot, Timestamp, TransactionId, UnverifiedTransaction,
+    BlockId, Body, CommitCertificate, ContractId, Gas, Header, Height, Member, MemberId, PrincipalId,
+    Receipt, Sequence, Signature, Slot, Timestamp, TransactionId, UnverifiedTransaction,
 };
 use std::fmt;
 use std::time::Duration;

@@ -28,11 +28,7 @@ impl<S> StallGuard<S> {
     }
 
     /// Starts the clock when a write has to wait, and stops it when one goes through.
-    fn watch<T>(
-        &mut self,
-        outcome: Poll<io::Result<T>>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
+    fn watch<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stalled = None;
             return outcome;

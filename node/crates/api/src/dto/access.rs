@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 /// The contract's answer to a request.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
+#[schema(as = Decision)]
 pub(crate) enum DecisionDto {
     /// A ticket was written.
     Permit {
@@ -32,6 +33,7 @@ pub(crate) enum DecisionDto {
 
 /// Why a decision is what it is.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Reason)]
 pub(crate) struct ReasonDto {
     /// The code on the chain; from 256 on a rule's own.
     #[schema(example = 32)]
@@ -39,11 +41,14 @@ pub(crate) struct ReasonDto {
     /// Its name; `rule` for a rule's own codes.
     #[schema(example = "no-grant")]
     pub(crate) name: &'static str,
+    /// In plain words, as the middle of a sentence.
+    pub(crate) text: String,
 }
 
 /// How a principal stands after its refusals.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
+#[schema(as = Standing)]
 pub(crate) enum StandingDto {
     /// Never refused since the last lift.
     Good,
@@ -64,6 +69,7 @@ pub(crate) enum StandingDto {
 /// How far a grant reaches.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schema(as = Scope)]
 pub(crate) enum ScopeDto {
     /// One record.
     Record {
@@ -81,6 +87,7 @@ pub(crate) enum ScopeDto {
 
 /// A patient's permission for one principal.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Grant)]
 pub(crate) struct GrantDto {
     /// Who may read.
     pub(crate) grantee: u32,
@@ -97,6 +104,7 @@ pub(crate) struct GrantDto {
 
 /// One attempt to read.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LogEntry)]
 pub(crate) struct LogEntryDto {
     /// Whose log.
     pub(crate) patient: u32,
@@ -121,6 +129,7 @@ pub(crate) struct LogEntryDto {
 
 /// Part of a patient's access log.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Log)]
 pub(crate) struct LogDto {
     /// Entries of the whole log.
     pub(crate) count: u64,
@@ -135,6 +144,7 @@ pub(crate) struct LogDto {
 /// What the access contract emitted.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[schema(as = AccessEvent)]
 pub(crate) enum AccessEventDto {
     /// An attempt to read.
     Access(LogEntryDto),
@@ -202,6 +212,7 @@ impl ReasonDto {
         Self {
             code,
             name: reason::name(code),
+            text: salus_client::explain_reason(code),
         }
     }
 }
@@ -237,9 +248,7 @@ impl From<Standing> for StandingDto {
 impl From<Scope> for ScopeDto {
     fn from(scope: Scope) -> Self {
         match scope {
-            Scope::Record(record) => Self::Record {
-                record: record.get(),
-            },
+            Scope::Record(record) => Self::Record { record: record.get() },
             Scope::Class(class) => Self::Class { class: class.name() },
             Scope::All => Self::All,
         }
@@ -312,10 +321,7 @@ impl From<&AccessEvent> for AccessEventDto {
                 grantee: grantee.get(),
                 number: *number,
             },
-            AccessEvent::Penalised {
-                principal,
-                standing,
-            } => Self::Penalised {
+            AccessEvent::Penalised { principal, standing } => Self::Penalised {
                 principal: principal.get(),
                 standing: (*standing).into(),
             },

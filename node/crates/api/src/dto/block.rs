@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 /// What every node keeps of every block. Hashes are hexadecimal.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Header)]
 pub(crate) struct HeaderDto {
     /// The block's id: the hash of the header.
     pub(crate) id: String,
@@ -45,6 +46,7 @@ pub(crate) struct HeaderDto {
 
 /// How a body was turned into shares.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Sealing)]
 pub(crate) struct SealingDto {
     /// The scheme and its primitives.
     pub(crate) suite: u8,
@@ -60,6 +62,7 @@ pub(crate) struct SealingDto {
 
 /// Headers, ascending.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Headers)]
 pub(crate) struct HeadersDto {
     /// The headers.
     pub(crate) blocks: Vec<HeaderDto>,
@@ -67,6 +70,7 @@ pub(crate) struct HeadersDto {
 
 /// What is kept whole of a block.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Block)]
 pub(crate) struct BlockDto {
     /// The header.
     pub(crate) header: HeaderDto,
@@ -78,6 +82,7 @@ pub(crate) struct BlockDto {
 
 /// Proof that a quorum decided a block.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Certificate)]
 pub(crate) struct CertificateDto {
     /// The round in which it was decided.
     pub(crate) round: u32,
@@ -91,6 +96,7 @@ pub(crate) struct CertificateDto {
 
 /// One validator's precommit.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CommitSignature)]
 pub(crate) struct CommitSignatureDto {
     /// Who precommitted.
     pub(crate) member: u16,
@@ -100,6 +106,7 @@ pub(crate) struct CommitSignatureDto {
 
 /// A block's body, opened from shares.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Body)]
 pub(crate) struct BodyDto {
     /// The header it was checked against.
     pub(crate) header: HeaderDto,
@@ -117,6 +124,7 @@ pub(crate) struct BodyDto {
 
 /// How a body was obtained.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Reconstruction)]
 pub(crate) struct ReconstructionDto {
     /// Members whose shares opened it, this node's own included.
     pub(crate) members: Vec<u16>,
@@ -128,6 +136,7 @@ pub(crate) struct ReconstructionDto {
 
 /// A transaction with its receipt.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BodyTransaction)]
 pub(crate) struct BodyTransactionDto {
     /// Its id, hexadecimal.
     pub(crate) id: String,
@@ -149,6 +158,7 @@ pub(crate) struct BodyTransactionDto {
 
 /// What a transaction asked for, in short. The numbers are there when the call has them.
 #[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Call)]
 pub(crate) struct CallDto {
     /// Which contract; 0 is the chain itself.
     pub(crate) contract: u32,
@@ -175,6 +185,7 @@ pub(crate) struct CallDto {
 
 /// Who holds a block's shares.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Shares)]
 pub(crate) struct SharesDto {
     /// The block's height.
     pub(crate) height: u64,
@@ -186,6 +197,7 @@ pub(crate) struct SharesDto {
 
 /// A member's share of a block.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Share)]
 pub(crate) struct ShareDto {
     /// Whose.
     pub(crate) member: u16,
@@ -326,12 +338,6 @@ impl From<&Call> for CallDto {
             Call::System(SystemCall::SetAddresses { .. }) => Self {
                 contract: ContractId::SYSTEM.get(),
                 name: Some("system.set_addresses"),
-                ..Self::default()
-            },
-            #[allow(unreachable_patterns, reason = "system calls are still being added to the vocabulary")]
-            Call::System(_) => Self {
-                contract: ContractId::SYSTEM.get(),
-                name: Some("system"),
                 ..Self::default()
             },
         }

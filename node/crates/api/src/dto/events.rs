@@ -18,6 +18,7 @@ pub(crate) enum StreamEvent {
 
 /// A block was committed.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BlockEvent)]
 pub(crate) struct BlockEventDto {
     /// Always `block`.
     #[schema(example = "block")]

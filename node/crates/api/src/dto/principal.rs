@@ -4,12 +4,13 @@ use super::access::{GrantDto, StandingDto};
 use super::{base64, hex};
 use crate::PrincipalState;
 use salus_types::PrincipalId;
-use salus_types::abi::registry::{PatientAddress, Role, Status};
+use salus_types::abi::registry::{Role, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// An acting person or system.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Principal)]
 pub(crate) struct PrincipalDto {
     /// Its number.
     pub(crate) number: u32,
@@ -25,7 +26,7 @@ pub(crate) struct PrincipalDto {
     /// `active` or `deleted`.
     #[schema(example = "active")]
     pub(crate) status: &'static str,
-    /// The patient's address; for a device, its owner's.
+    /// The patient's address as it is printed; for a device, its owner's.
     pub(crate) address: Option<String>,
     /// Numbered attributes.
     pub(crate) attributes: Vec<AttributeDto>,
@@ -35,6 +36,7 @@ pub(crate) struct PrincipalDto {
 
 /// A numbered attribute of a principal.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attribute)]
 pub(crate) struct AttributeDto {
     /// Its number.
     pub(crate) number: u16,
@@ -44,6 +46,7 @@ pub(crate) struct AttributeDto {
 
 /// A patient's policy list: every grant.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Policies)]
 pub(crate) struct PoliciesDto {
     /// On the state after which height.
     pub(crate) height: u64,
@@ -53,6 +56,7 @@ pub(crate) struct PoliciesDto {
 
 /// How a principal stands after its refusals.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PrincipalStanding)]
 pub(crate) struct PrincipalStandingDto {
     /// Who.
     pub(crate) principal: u32,
@@ -65,6 +69,7 @@ pub(crate) struct PrincipalStandingDto {
 /// A question to a contract.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Query)]
 pub(crate) struct QueryDto {
     /// Which contract.
     pub(crate) contract: u32,
@@ -80,6 +85,7 @@ pub(crate) struct QueryDto {
 
 /// A contract's answer.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QueryAnswer)]
 pub(crate) struct QueryAnswerDto {
     /// Canonical bytes of what the entry returned, base64.
     pub(crate) output: String,
@@ -91,6 +97,7 @@ pub(crate) struct QueryAnswerDto {
 
 /// An entry of the chain's state.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = State)]
 pub(crate) struct StateDto {
     /// Its value, base64; null if there is no such entry.
     pub(crate) value: Option<String>,
@@ -113,7 +120,7 @@ impl PrincipalDto {
                 Status::Active => "active",
                 Status::Deleted => "deleted",
             },
-            address: principal.address.as_ref().map(address_text),
+            address: principal.address.as_ref().map(salus_client::address_text),
             attributes: principal
                 .attributes
                 .iter()
@@ -137,19 +144,4 @@ fn role_name(role: Role) -> &'static str {
         Role::Device => "device",
         Role::Auditor => "auditor",
     }
-}
-
-/// A patient's address as people write it.
-pub(crate) fn address_text(address: &PatientAddress) -> String {
-    format!("{}-{}", address.area, hex(&address.pid))
-}
-
-/// Reads [`address_text`] back; `None` if it is mistyped.
-pub(crate) fn parse_address(text: &str) -> Option<PatientAddress> {
-    let (area, pid) = text.split_once('-')?;
-    let pid = data_encoding::HEXLOWER_PERMISSIVE.decode(pid.as_bytes()).ok()?;
-    Some(PatientAddress {
-        area: area.parse().ok()?,
-        pid: pid.try_into().ok()?,
-    })
 }

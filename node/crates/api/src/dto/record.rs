@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 /// What the chain knows of a record: never its content.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Record)]
 pub(crate) struct RecordDto {
     /// Its number among the patient's records.
     pub(crate) number: u32,
@@ -32,6 +33,7 @@ pub(crate) struct RecordDto {
 
 /// A patient's records, newest first, at most 64.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Records)]
 pub(crate) struct RecordsDto {
     /// On the state after which height.
     pub(crate) height: u64,
@@ -41,6 +43,7 @@ pub(crate) struct RecordsDto {
 
 /// A member's receipt for its piece.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PieceStored)]
 pub(crate) struct PieceStoredDto {
     /// Which member.
     pub(crate) member: u16,

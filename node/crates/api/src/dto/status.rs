@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 /// How the node is.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Status)]
 pub(crate) struct StatusDto {
     /// The chain's id, hexadecimal.
     pub(crate) chain: String,
@@ -40,6 +41,7 @@ pub(crate) struct StatusDto {
 
 /// Repair of the own shares.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Repair)]
 pub(crate) struct RepairDto {
     /// Shares still missing.
     pub(crate) missing: u64,
@@ -49,6 +51,7 @@ pub(crate) struct RepairDto {
 
 /// What a node keeps on disk, in bytes.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Storage)]
 pub(crate) struct StorageDto {
     /// Sealed shares of blocks.
     pub(crate) shares_bytes: u64,
@@ -64,6 +67,7 @@ pub(crate) struct StorageDto {
 
 /// A member of the network.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Member)]
 pub(crate) struct MemberDto {
     /// Its number.
     pub(crate) id: u16,
@@ -87,6 +91,7 @@ pub(crate) struct MemberDto {
 
 /// Every member of the network.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Members)]
 pub(crate) struct MembersDto {
     /// In the order of their numbers.
     pub(crate) members: Vec<MemberDto>,

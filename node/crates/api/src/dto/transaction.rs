@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 /// A signed transaction.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Submit)]
 pub(crate) struct SubmitDto {
     /// The chain it is signed for, 64 hexadecimal digits; `GET /v1/status` tells it.
     pub(crate) chain_id: String,
@@ -19,6 +20,7 @@ pub(crate) struct SubmitDto {
 /// Up to 256 signed transactions.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SubmitBatch)]
 pub(crate) struct SubmitBatchDto {
     /// The chain they are signed for, 64 hexadecimal digits.
     pub(crate) chain_id: String,
@@ -33,6 +35,7 @@ pub(crate) struct SubmitBatchDto {
 #[into_params(parameter_in = Query)]
 pub(crate) struct SubmitParameters {
     /// `commit` answers with the receipt, if the transaction is committed within 10 seconds.
+    #[param(inline)]
     pub(crate) wait: Option<Wait>,
 }
 
@@ -46,6 +49,7 @@ pub(crate) enum Wait {
 
 /// What became of a transaction.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Transaction)]
 pub(crate) struct TransactionDto {
     /// Its id, hexadecimal: the hash of what was signed.
     pub(crate) id: String,
@@ -76,6 +80,7 @@ pub(crate) enum TransactionState {
 
 /// One result for each transaction of a batch, in their order.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Batch)]
 pub(crate) struct BatchDto {
     /// The results.
     pub(crate) results: Vec<BatchResultDto>,
@@ -84,6 +89,7 @@ pub(crate) struct BatchDto {
 /// What became of one transaction of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = BatchResult)]
 pub(crate) enum BatchResultDto {
     /// It is in the pool.
     Accepted {

@@ -60,11 +60,12 @@ pub(super) async fn list(
         return Err(bad_parameter("limit is from 1 to 100"));
     }
     let from = page.from.map(Height::new);
-    let headers = state
-        .ask(|reply| Request::Headers { from, limit, reply })
-        .await?;
+    let headers = state.ask(|reply| Request::Headers { from, limit, reply }).await?;
     let chain = &state.facts().chain;
-    let blocks = headers.iter().map(|header| HeaderDto::new(chain, header)).collect();
+    let blocks = headers
+        .iter()
+        .map(|header| HeaderDto::new(chain, header))
+        .collect();
     Ok(Json(HeadersDto { blocks }))
 }
 

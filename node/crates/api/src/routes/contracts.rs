@@ -2,17 +2,17 @@
 
 use crate::dto::base64;
 use crate::dto::principal::{QueryAnswerDto, QueryDto, StateDto};
-use crate::dto::receipt::abort_meaning;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{JsonBody, Parameters, PathParts, bad_path};
 use crate::{ApiState, ErrorCode, QueryAnswer, QueryRefusal, Request};
 use axum::Json;
 use axum::extract::State;
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use salus_client::explain_status;
 use salus_types::abi::host::{KEY_LENGTH_MAX, MESSAGE_LENGTH_MAX};
 use salus_types::codec::{self, Decode};
 use salus_types::state::StateKey;
-use salus_types::{ContractId, Height, PrincipalId};
+use salus_types::{ContractId, Height, PrincipalId, Status};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -58,7 +58,11 @@ pub(super) async fn query(
     if input.len() >= MESSAGE_LENGTH_MAX {
         return Err(ApiError::new(
             ErrorCode::Oversized,
-            format!("{} bytes of input where at most {} are allowed", input.len(), MESSAGE_LENGTH_MAX - 1),
+            format!(
+                "{} bytes of input where at most {} are allowed",
+                input.len(),
+                MESSAGE_LENGTH_MAX - 1
+            ),
             "ask for less at once",
         ));
     }
@@ -100,9 +104,7 @@ pub(super) async fn state(
         .ok_or_else(|| bad_path("a key is at most 128 bytes, hexadecimal"))?;
     let key = StateKey::new(ContractId::new(contract), &key);
     let proof = parameters.proof;
-    let answer = state
-        .ask(|reply| Request::State { key, proof, reply })
-        .await?;
+    let answer = state.ask(|reply| Request::State { key, proof, reply }).await?;
     Ok(Json(StateDto {
         value: answer.value.as_deref().map(base64),
         proof: answer.proof.as_deref().map(base64),
@@ -146,10 +148,11 @@ async fn run(
         })
         .await?;
     answer.map_err(|refusal| match refusal {
-        QueryRefusal::Aborted { code } => match abort_meaning(contract, code) {
-            Some(meaning) => ApiError::new(refusal.code(), meaning, refusal.hint()),
-            None => refusal.into(),
-        },
+        QueryRefusal::Aborted { code } => ApiError::new(
+            refusal.code(),
+            explain_status(contract, Status::Aborted { code }),
+            refusal.hint(),
+        ),
         other => other.into(),
     })
 }

@@ -57,15 +57,13 @@ pub(super) async fn subscribe(
     Parameters(parameters): Parameters<EventParameters>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
-    let permit = Arc::clone(state.subscribers())
-        .try_acquire_owned()
-        .map_err(|_| {
-            ApiError::new(
-                ErrorCode::TooManySubscribers,
-                "the event stream has as many subscribers as it may have",
-                "ask another member's node, or follow GET /v1/blocks",
-            )
-        })?;
+    let permit = Arc::clone(state.subscribers()).try_acquire_owned().map_err(|_| {
+        ApiError::new(
+            ErrorCode::TooManySubscribers,
+            "the event stream has as many subscribers as it may have",
+            "ask another member's node, or follow GET /v1/blocks",
+        )
+    })?;
     let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let cursor = match resumed.or(parameters.cursor.as_deref()) {
         Some(text) => text
@@ -167,6 +165,8 @@ fn too_old(TooOld { oldest }: TooOld) -> ApiError {
     ApiError::new(
         ErrorCode::CursorTooOld,
         "the events after this cursor are no longer held",
-        format!("read the blocks since then with GET /v1/blocks, then begin again; the oldest cursor held is {oldest}"),
+        format!(
+            "read the blocks since then with GET /v1/blocks, then begin again; the oldest cursor held is {oldest}"
+        ),
     )
 }

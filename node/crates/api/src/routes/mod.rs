@@ -91,10 +91,12 @@ fn table(limits: &Limits) -> OpenApiRouter<ApiState> {
         .routes(routes!(operations::status))
         .routes(routes!(operations::members))
         .routes(routes!(operations::ready))
-        .layer(DefaultBodyLimit::max(BODY_LENGTH_MAX));
+        .layer(DefaultBodyLimit::max(BODY_LENGTH_MAX))
+        .layer(middleware::from_fn_with_state(BODY_LENGTH_MAX, guard::measure));
     let batches = OpenApiRouter::new()
         .routes(routes!(transactions::submit_batch))
-        .layer(DefaultBodyLimit::max(BATCH_LENGTH_MAX));
+        .layer(DefaultBodyLimit::max(BATCH_LENGTH_MAX))
+        .layer(middleware::from_fn_with_state(BATCH_LENGTH_MAX, guard::measure));
     let bounded = small
         .merge(batches)
         .layer(middleware::from_fn_with_state(requests, guard::admit));
@@ -102,6 +104,7 @@ fn table(limits: &Limits) -> OpenApiRouter<ApiState> {
         .routes(routes!(records::store))
         .routes(routes!(records::read))
         .layer(DefaultBodyLimit::max(PIECE_LENGTH_MAX))
+        .layer(middleware::from_fn_with_state(PIECE_LENGTH_MAX, guard::measure))
         .layer(middleware::from_fn_with_state(uploads, guard::admit));
     // Outside the gates: an overloaded node still tells that it lives, and how it is.
     let open = OpenApiRouter::new()

@@ -2,9 +2,7 @@
 
 use super::contracts::ask_contract;
 use crate::dto::access::{GrantDto, LogDto};
-use crate::dto::principal::{
-    PoliciesDto, PrincipalDto, PrincipalStandingDto, parse_address,
-};
+use crate::dto::principal::{PoliciesDto, PrincipalDto, PrincipalStandingDto};
 use crate::dto::record::{RecordDto, RecordsDto};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Parameters, PathParts, bad_parameter, bad_path};
@@ -95,7 +93,7 @@ pub(super) async fn find(
     State(state): State<ApiState>,
     PathParts(address): PathParts<String>,
 ) -> Result<Json<PrincipalDto>, ApiError> {
-    let address = parse_address(&address).ok_or_else(|| bad_path("this is not a patient address"))?;
+    let address = salus_client::parse_address(&address).map_err(|error| bad_path(error.to_string()))?;
     let input = codec::encode(&address);
     let (found, _) = ask_contract::<Option<PrincipalId>>(
         &state,
@@ -156,8 +154,7 @@ pub(super) async fn policies(
     State(state): State<ApiState>,
     PathParts(number): PathParts<u32>,
 ) -> Result<Json<PoliciesDto>, ApiError> {
-    let (grants, height) =
-        ask_access::<Vec<GrantEntry>>(&state, access::query::POLICY_LIST, number).await?;
+    let (grants, height) = ask_access::<Vec<GrantEntry>>(&state, access::query::POLICY_LIST, number).await?;
     Ok(Json(PoliciesDto {
         height: height.get(),
         policies: grants.iter().map(GrantDto::from).collect(),

@@ -28,7 +28,7 @@ use std::collections::VecDeque;
     responses(
         (status = 200, description = "Committed", body = TransactionDto),
         (status = 202, description = "In the pool", body = TransactionDto),
-        (status = 409, description = "replay, out_of_order: next_sequence tells the number to use", body = ErrorBody),
+        (status = 409, description = "replay, out_of_order: next_sequence tells the number to use; sequence_taken", body = ErrorBody),
         (status = 413, description = "oversized", body = ErrorBody),
         (status = 422, description = "wrong_chain, unknown_sender, sender_deleted, bad_signature, expired, expiry_too_far, gas_limit, unknown_contract", body = ErrorBody),
         (status = 429, description = "over_quota: Retry-After tells when to try again", body = ErrorBody),
@@ -81,7 +81,10 @@ pub(super) async fn submit_batch(
     if body.transactions.len() > BATCH_COUNT_MAX {
         return Err(ApiError::new(
             ErrorCode::Oversized,
-            format!("{} transactions where at most {BATCH_COUNT_MAX} are allowed", body.transactions.len()),
+            format!(
+                "{} transactions where at most {BATCH_COUNT_MAX} are allowed",
+                body.transactions.len()
+            ),
             "send them in several batches",
         ));
     }
@@ -101,10 +104,7 @@ pub(super) async fn submit_batch(
         let asked = transactions.len();
         answers.extend(
             state
-                .ask(|reply| Request::SubmitBatch {
-                    transactions,
-                    reply,
-                })
+                .ask(|reply| Request::SubmitBatch { transactions, reply })
                 .await?,
         );
         if answers.len() != asked {
@@ -148,9 +148,7 @@ pub(super) async fn find(
     let id: TransactionId = id
         .parse()
         .map_err(|_| bad_path("a transaction's id has 64 hexadecimal digits"))?;
-    let status = state
-        .ask(|reply| Request::Transaction { id, reply })
-        .await??;
+    let status = state.ask(|reply| Request::Transaction { id, reply }).await??;
     Ok(Json(TransactionDto::new(id, &status)))
 }
 

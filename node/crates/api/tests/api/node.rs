@@ -1,0 +1,475 @@
+//! A node that answers by a script: what it says depends only on what it is asked.
+
+use salus_api::{
+    BlockHead, CommittedTransaction, LogPage, MemberStatus, NodeStatus, PieceRefusal, PrincipalState,
+    QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock, Rejection, RepairStatus, Reply, Request,
+    ShareHolder, ShareState, StateAnswer, StorageStatus, TransactionStatus,
+};
+use salus_types::abi::access::{self, *};
+use salus_types::abi::registry::{self, PatientAddress, Principal, Role};
+use salus_types::codec::{self, DecodeError};
+use salus_types::*;
+use std::time::Duration;
+
+pub(crate) fn chain() -> ChainId {
+    ChainId::new(Hash::of_content(b"test network"))
+}
+
+pub(crate) fn hash(of: u8) -> Hash {
+    Hash::new([of; 32])
+}
+
+/// Every rejection; a transaction with sequence `i` gets number `i`, one with a higher sequence is taken.
+pub(crate) fn rejections() -> Vec<Rejection> {
+    let next = Sequence::new(41);
+    vec![
+        Rejection::Malformed(DecodeError::Malformed),
+        Rejection::Malformed(DecodeError::NotCanonical),
+        Rejection::WrongChain {
+            given: ChainId::new(hash(1)),
+            here: chain(),
+        },
+        Rejection::UnknownSender,
+        Rejection::SenderDeleted,
+        Rejection::BadSignature,
+        Rejection::Replay { next },
+        Rejection::SequenceTaken,
+        Rejection::OutOfOrder { next },
+        Rejection::Expired {
+            height: Height::new(9),
+        },
+        Rejection::ExpiryTooFar {
+            latest: Height::new(99),
+        },
+        Rejection::Oversized {
+            length: 100_000,
+            limit: 81_920,
+        },
+        Rejection::GasLimit {
+            max: Gas::new(1_000_000),
+        },
+        Rejection::OverQuota {
+            retry_after: Duration::from_millis(1500),
+        },
+        Rejection::PoolFull,
+        Rejection::UnknownContract,
+        Rejection::NotReady,
+    ]
+}
+
+pub(crate) fn transaction(sequence: u64) -> UnverifiedTransaction {
+    let retrieve = Retrieve {
+        patient: PrincipalId::new(7),
+        record: RecordNumber::new(1),
+        purpose: Purpose::Treatment,
+        emergency: false,
+    };
+    TransactionPayload {
+        sender: PrincipalId::new(5),
+        sequence: Sequence::new(sequence),
+        expires: Height::new(u64::MAX),
+        gas_limit: Gas::new(1 << 60),
+        call: Call::Contract {
+            contract: ContractId::ACCESS,
+            entry: access::entry::RETRIEVE,
+            input: codec::encode(&retrieve),
+        },
+    }
+    .sign(&SecretKey::from_seed(&[5; 32]), &chain())
+}
+
+pub(crate) fn log_entry(index: u64) -> LogEntry {
+    LogEntry {
+        patient: PrincipalId::new(7),
+        index,
+        record: RecordNumber::new(1),
+        requester: PrincipalId::new(5),
+        purpose: Purpose::Treatment,
+        emergency: false,
+        decision: Decision::Deny {
+            reason: reason::NO_GRANT,
+            standing: Standing::Warned { refusals: 1 },
+        },
+        height: 3,
+    }
+}
+
+pub(crate) fn receipt() -> Receipt {
+    Receipt {
+        status: Status::Success,
+        gas_used: Gas::new(1234),
+        output: codec::encode(&log_entry(0).decision),
+        events: vec![
+            Event {
+                contract: ContractId::ACCESS,
+                data: codec::encode(&AccessEvent::Access(log_entry(0))),
+            },
+            Event {
+                contract: ContractId::new(9),
+                data: vec![1, 2, 3],
+            },
+        ],
+    }
+}
+
+fn failed(status: Status) -> Receipt {
+    Receipt {
+        status,
+        gas_used: Gas::new(5),
+        output: Vec::new(),
+        events: Vec::new(),
+    }
+}
+
+pub(crate) fn header(height: u64) -> Header {
+    Header {
+        height: Height::new(height),
+        round: Round::new(0),
+        time: Timestamp::new(1_700_000_000_000 + height),
+        proposer: MemberId::new(1),
+        parent: BlockId::new(hash(1)),
+        validators: hash(2),
+        next_validators: hash(2),
+        sealing: Sealing {
+            suite: 1,
+            threshold: 2,
+            slots: 8,
+            body_length: 900,
+            sealed_length: 512,
+        },
+        body_commitment: hash(3),
+        share_root: hash(4),
+        receipts_root: hash(5),
+        state_root: hash(6),
+        gas_used: Gas::new(1234),
+    }
+}
+
+fn body() -> Body {
+    let receipts = vec![
+        receipt(),
+        failed(Status::Aborted {
+            code: access::error::UNKNOWN_GRANT,
+        }),
+        failed(Status::OutOfGas),
+    ];
+    Body {
+        transactions: (0..3).map(transaction).collect(),
+        receipts,
+        evidence: Vec::new(),
+        parent_certificate: None,
+    }
+}
+
+pub(crate) fn address() -> PatientAddress {
+    PatientAddress {
+        area: 12,
+        pid: [0xab; 16],
+    }
+}
+
+fn principal(number: PrincipalId) -> Option<PrincipalState> {
+    let patient = number.get() == 7;
+    (number.get() < 10).then(|| PrincipalState {
+        principal: Principal {
+            signing_key: [1; 32],
+            encryption_key: [2; 32],
+            role: if patient { Role::Patient } else { Role::Doctor },
+            organisation: MemberId::new(2),
+            status: registry::Status::Active,
+            address: patient.then(address),
+            attributes: vec![(3, vec![4, 5])],
+        },
+        next_sequence: Sequence::new(41),
+    })
+}
+
+/// Answers, or gives back a waiter that stays unanswered: the transaction with sequence 1000 never commits.
+pub(crate) fn answer(request: Request) -> Option<Reply<CommittedTransaction>> {
+    match request {
+        Request::Submit { transaction, reply } => give(reply, take(&transaction)),
+        Request::SubmitBatch { transactions, reply } => give(reply, transactions.iter().map(take).collect()),
+        Request::WaitCommitted { id, reply } => {
+            if id == transaction(1000).payload.id(&chain()) {
+                return Some(reply);
+            }
+            give(reply, committed());
+        }
+        Request::Transaction { id, reply } => give(reply, find(id)),
+        Request::Status { reply } => give(reply, status()),
+        Request::Members { reply } => give(reply, vec![member()]),
+        Request::Headers { from, limit, reply } => {
+            let first = from.map_or(8 - u64::from(limit).min(7), Height::get).max(1);
+            let last = first.saturating_add(u64::from(limit)).min(8);
+            give(reply, (first..last).map(header).collect());
+        }
+        Request::Block { height, reply } => give(
+            reply,
+            (height.get() <= 7).then(|| BlockHead {
+                header: header(height.get()),
+                certificate: (height.get() == 7).then(certificate),
+            }),
+        ),
+        Request::Body { height, reply } => give(reply, reconstruct(height)),
+        Request::ShareHolders { height, reply } => give(reply, holders(height)),
+        Request::Query {
+            contract,
+            entry,
+            input,
+            caller,
+            reply,
+        } => give(reply, query(contract, entry, &input, caller)),
+        Request::State { key, proof, reply } => give(
+            reply,
+            StateAnswer {
+                value: (key.as_bytes().len() > 5).then(|| key.as_bytes().to_vec()),
+                proof: proof.then(|| vec![9; 3]),
+                height: Height::new(7),
+            },
+        ),
+        Request::Principal {
+            principal: number,
+            reply,
+        } => give(reply, principal(number)),
+        Request::AccessLog {
+            patient,
+            from,
+            limit,
+            reply,
+        } => give(reply, log(patient, from, limit)),
+        Request::StorePiece { member, piece, reply } => {
+            give(reply, piece_answer(member, Signature::new([piece[0]; 64])))
+        }
+        Request::ReadPiece {
+            member,
+            request,
+            reply,
+        } => give(reply, piece_answer(member, request)),
+    }
+    None
+}
+
+fn give<T>(reply: Reply<T>, answer: T) {
+    // The client may have left; that is its business.
+    let _ = reply.send(answer);
+}
+
+fn take(transaction: &UnverifiedTransaction) -> Result<TransactionId, Rejection> {
+    let index = usize::try_from(transaction.payload.sequence.get()).unwrap();
+    match rejections().get(index) {
+        Some(rejection) => Err(*rejection),
+        None => Ok(transaction.payload.id(&chain())),
+    }
+}
+
+fn committed() -> CommittedTransaction {
+    CommittedTransaction {
+        height: Height::new(3),
+        index: 4,
+        receipt: receipt(),
+    }
+}
+
+fn find(id: TransactionId) -> Result<TransactionStatus, ReadRefusal> {
+    match id.as_bytes()[0] {
+        0 => Ok(TransactionStatus::Unknown),
+        1 => Ok(TransactionStatus::Pending),
+        2 => Ok(TransactionStatus::Committed(committed())),
+        _ => Err(ReadRefusal::SharesMissing { have: 1, need: 2 }),
+    }
+}
+
+fn status() -> NodeStatus {
+    NodeStatus {
+        height: Height::new(7),
+        block: header(7).id(&chain()),
+        block_time: Timestamp::new(1_700_000_000_007),
+        validators: 4,
+        threshold: 2,
+        peers: 3,
+        mempool: 6,
+        catching_up: false,
+        repair: RepairStatus {
+            missing: 1,
+            repaired: 2,
+        },
+        storage: StorageStatus {
+            shares_bytes: 10,
+            index_bytes: 20,
+            wal_bytes: 30,
+            pieces_bytes: 40,
+            full_replication_bytes: 50,
+        },
+    }
+}
+
+fn member() -> MemberStatus {
+    MemberStatus {
+        member: Member {
+            id: MemberId::new(2),
+            name: "St. Elsewhere".into(),
+            consensus_key: PublicKey::new([1; 32]),
+            network_key: PublicKey::new([2; 32]),
+            release_key: [3; 32],
+            slot: Slot::new(2),
+            addresses: vec!["/ip4/127.0.0.1/tcp/7700".into()],
+        },
+        validating: true,
+        connected: true,
+    }
+}
+
+fn certificate() -> CommitCertificate {
+    CommitCertificate {
+        height: Height::new(7),
+        round: Round::new(0),
+        block: header(7).id(&chain()),
+        signatures: vec![CommitSignature {
+            member: MemberId::new(1),
+            signature: Signature::new([8; 64]),
+        }],
+    }
+}
+
+fn reconstruct(height: Height) -> Result<ReconstructedBlock, ReadRefusal> {
+    match height.get() {
+        1 => Ok(ReconstructedBlock {
+            header: header(1),
+            body: body(),
+            shares_from: vec![MemberId::new(2), MemberId::new(0)],
+            elapsed: Duration::from_micros(2500),
+            cached: false,
+        }),
+        2 => Err(ReadRefusal::SharesMissing { have: 1, need: 2 }),
+        3 => Err(ReadRefusal::Refused),
+        4 => Err(ReadRefusal::Busy),
+        5 => Err(ReadRefusal::Damaged),
+        _ => Err(ReadRefusal::NotFound),
+    }
+}
+
+fn holders(height: Height) -> Result<Vec<ShareHolder>, ReadRefusal> {
+    if height.get() > 7 {
+        return Err(ReadRefusal::NotFound);
+    }
+    let states = [
+        ShareState::Held,
+        ShareState::Missing,
+        ShareState::Wrong,
+        ShareState::Unreachable,
+    ];
+    Ok((0u16..)
+        .zip(states)
+        .map(|(number, state)| ShareHolder {
+            member: MemberId::new(number),
+            slot: Slot::new(number),
+            state,
+        })
+        .collect())
+}
+
+/// Contract 9 refuses in every way, by entry, and echoes; the registry and the access contract know one patient.
+fn query(
+    contract: ContractId,
+    entry: u8,
+    input: &[u8],
+    caller: Option<PrincipalId>,
+) -> Result<QueryAnswer, QueryRefusal> {
+    let output = match (contract, entry) {
+        (ContractId::REGISTRY, registry::query::FIND_PATIENT) => {
+            codec::encode(&(input == codec::encode(&address())).then_some(PrincipalId::new(7)))
+        }
+        (ContractId::ACCESS, access::query::RECORDS) => {
+            codec::encode(&vec![(RecordNumber::new(1), record())])
+        }
+        (ContractId::ACCESS, access::query::POLICY_LIST) => codec::encode(&grants()),
+        (ContractId::ACCESS, access::query::STANDING) => codec::encode(&Standing::Penalised {
+            until_ms: u64::MAX,
+            level: 2,
+        }),
+        (ContractId::ACCESS, _) => {
+            return Err(QueryRefusal::Aborted {
+                code: access::error::BAD_INPUT,
+            });
+        }
+        (contract, 0) if contract.get() == 9 => {
+            let mut output = input.to_vec();
+            if let Some(caller) = caller {
+                output.extend(caller.get().to_be_bytes());
+            }
+            output
+        }
+        (contract, 1) if contract.get() == 9 => return Err(QueryRefusal::Aborted { code: 300 }),
+        (contract, 2) if contract.get() == 9 => return Err(QueryRefusal::Trapped { code: 4 }),
+        (contract, 3) if contract.get() == 9 => return Err(QueryRefusal::OutOfGas),
+        (contract, 4) if contract.get() == 9 => return Err(QueryRefusal::NotReady),
+        _ => return Err(QueryRefusal::UnknownContract),
+    };
+    Ok(QueryAnswer {
+        output,
+        gas_used: Gas::new(77),
+        height: Height::new(7),
+    })
+}
+
+fn record() -> Record {
+    Record {
+        digest: [1; 32],
+        root: [2; 32],
+        threshold: 2,
+        pieces: 4,
+        size_bucket: 60,
+        class: RecordClass::Laboratory,
+        author: PrincipalId::new(5),
+        time_ms: 1_700_000_000_000,
+    }
+}
+
+fn grants() -> Vec<GrantEntry> {
+    let scopes = [
+        Scope::All,
+        Scope::Class(RecordClass::Imaging),
+        Scope::Record(RecordNumber::new(3)),
+    ];
+    (0u32..)
+        .zip(scopes)
+        .map(|(number, scope)| GrantEntry {
+            grantee: PrincipalId::new(5),
+            number,
+            grant: Grant {
+                scope,
+                purposes: Purposes::of(&[Purpose::Treatment, Purpose::Research]),
+                until_ms: u64::MAX,
+            },
+        })
+        .collect()
+}
+
+/// A log of three entries.
+fn log(patient: PrincipalId, from: u64, limit: u16) -> Result<LogPage, ReadRefusal> {
+    if patient.get() != 7 {
+        return Err(ReadRefusal::SharesMissing { have: 0, need: 2 });
+    }
+    let last = from.saturating_add(u64::from(limit)).min(3);
+    Ok(LogPage {
+        entries: (from..last).map(log_entry).collect(),
+        head: LogHead {
+            count: 3,
+            head: [6; 32],
+        },
+    })
+}
+
+/// Member 0 does as it is asked; the others refuse, each in its way.
+fn piece_answer<T>(member: MemberId, good: T) -> Result<T, PieceRefusal> {
+    match member.get() {
+        0 => Ok(good),
+        1 => Err(PieceRefusal::Unreachable),
+        2 => Err(PieceRefusal::BadPiece),
+        3 => Err(PieceRefusal::BadRequest),
+        4 => Err(PieceRefusal::NoTicket),
+        5 => Err(PieceRefusal::NotHeld),
+        6 => Err(PieceRefusal::Full),
+        _ => Err(PieceRefusal::UnknownMember(member)),
+    }
+}
