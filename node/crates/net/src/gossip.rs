@@ -7,8 +7,8 @@
 //!   away a header by publishing its bytes as a transaction first.
 //! - A publisher sends to all members at once. After the shell's verdict and a short pause the mesh passes a message on to
 //!   who missed it, which others have told by IDONTWANT: about one copy a member.
-//! - No scores: they could graylist honest members below the quorum. Misbehaviour is bounded by allowances and
-//!   counted, and a member that rejects deserve is an operator's and the chain's business.
+//! - No scores: they could graylist honest members below the quorum. What a member can do is bounded by its allowances,
+//!   and what the shell rejects is counted against it ([`crate::PeerStatus`]) for an operator to see.
 
 use crate::counters::Counters;
 use crate::{GOSSIP_LENGTH_MAX, Topic};

@@ -34,6 +34,8 @@ pub struct PeerStatus {
     pub waiting: usize,
     /// Direct frames to it that were dropped since the start.
     pub dropped: u64,
+    /// Gossip messages that it passed on and the shell rejected since the start.
+    pub rejected: u64,
 }
 
 /// Why something was not sent.
@@ -202,6 +204,7 @@ impl Handle {
             silence: peer.traffic.silence(now),
             waiting: peer.traffic.outbox.waiting(),
             dropped: peer.traffic.dropped.load(Ordering::Relaxed),
+            rejected: peer.traffic.rejected.load(Ordering::Relaxed),
         };
         self.shared.peers().into_iter().map(status).collect()
     }

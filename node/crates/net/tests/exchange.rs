@@ -191,6 +191,8 @@ async fn a_verdict_decides_what_is_passed_on() {
     let (from, bytes, _) = right.wait(gossip).await;
     assert_eq!((from, bytes.as_slice()), (middle.id, b"accepted".as_slice()));
     assert_eq!(middle.handle.snapshot().gossip_rejected, 1);
+    let blamed: Vec<_> = middle.handle.peers().iter().map(|peer| peer.rejected).collect();
+    assert_eq!(blamed, [1, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

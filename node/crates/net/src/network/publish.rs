@@ -44,6 +44,9 @@ impl Network {
             }
             Verdict::Reject => {
                 self.shared.counters.gossip_rejected.add(1);
+                if let Some(peer) = self.shared.peer_of(&id.source) {
+                    peer.traffic.rejected.fetch_add(1, Ordering::Relaxed);
+                }
                 self.settle(&id, verdict);
             }
             Verdict::Ignore => self.settle(&id, verdict),
