@@ -67,7 +67,7 @@ impl Consensus {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: halt. No message of a peer causes one.
+    /// [`Fault`]: halt. No message causes one, unless somebody else signs with this member's key.
     pub fn handle(&mut self, input: Input) -> Result<Vec<Effect>, Fault> {
         self.run(|this| match input {
             Input::Message { from, message } => this.on_message(from, message),

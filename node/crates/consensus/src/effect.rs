@@ -134,6 +134,14 @@ pub enum Effect {
         /// At which height.
         height: Height,
     },
+    /// A valid signature of this member came in that this process neither made nor found in its log: the log was lost,
+    /// or another node runs with the same key. Tell the operator; this node halts rather than contradict it.
+    KeyInUse {
+        /// The height of what was signed.
+        height: Height,
+        /// The round of what was signed.
+        round: Round,
+    },
     /// A peer sent something that no honest validator sends: count it against the peer.
     Refused {
         /// Whose stream it came from.

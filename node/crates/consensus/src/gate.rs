@@ -141,27 +141,48 @@ impl Consensus {
     }
 
     fn on_current(&mut self, from: MemberId, message: Message) -> Result<(), Fault> {
-        let input = match message {
+        let (votes, input): (Vec<SignedVote>, _) = match message {
             Message::Vote(vote) => return self.on_vote(from, &vote),
             Message::Proposal(proposal) => return self.on_proposal(from, &proposal),
             Message::Polka(certificate) => {
-                let members = certificate.signatures.iter().map(|one| one.member);
-                let checked = self.host.verifier.signers(1, members);
-                checked.map(|()| CoreInput::PolkaCertificate(polka_to_core(&certificate)))
+                let input = CoreInput::PolkaCertificate(polka_to_core(&certificate));
+                (certificate.votes().collect(), input)
             }
             Message::Round(certificate) => {
-                let members = certificate.signatures.iter().map(|one| one.member);
-                let checked = self.host.verifier.signers(1, members);
-                checked.map(|()| CoreInput::RoundCertificate(round_certificate_to_core(&certificate)))
+                let input = CoreInput::RoundCertificate(round_certificate_to_core(&certificate));
+                (certificate.votes().collect(), input)
             }
         };
-        match input {
-            Ok(input) => self.on_certificate(from, input),
-            Err(why) => {
-                self.refuse(from, why);
-                Ok(())
-            }
+        let members = votes.iter().map(|vote| vote.vote.member);
+        if let Err(why) = self.host.verifier.signers(1, members) {
+            self.refuse(from, why);
+            return Ok(());
         }
+        let own = votes
+            .iter()
+            .find(|vote| Some(vote.vote.member) == self.host.config.member);
+        match own {
+            Some(own) if !self.is_own_work(own) => Ok(()),
+            _ => self.on_certificate(from, input),
+        }
+    }
+
+    /// Whether a vote in this member's name may be let in: it is not another's, or was signed here, or at least does
+    /// not contradict what was. One that this node does not remember means that its log was lost or that someone else
+    /// has its key; the guard notes it, so that this node halts rather than sign the contrary.
+    fn is_own_work(&mut self, signed: &SignedVote) -> bool {
+        let vote = &signed.vote;
+        if Some(vote.member) != self.host.config.member || self.host.guard.knows(vote) {
+            return true;
+        }
+        if self.host.verifier.vote(signed).is_err() {
+            return true; // not in this member's name after all; the core refuses it
+        }
+        self.host.effects.push(Effect::KeyInUse {
+            height: vote.height,
+            round: vote.round,
+        });
+        self.host.guard.vote(vote).is_ok()
     }
 
     /// The core verifies a certificate only if it tells something new; a repeated one costs nothing.
@@ -187,6 +208,9 @@ impl Consensus {
             self.refuse(from, why);
             return Ok(());
         }
+        if !self.is_own_work(vote) {
+            return Ok(());
+        }
         self.drive(CoreInput::Vote(core_vote))
     }
 
@@ -210,6 +234,15 @@ impl Consensus {
             return Ok(());
         }
         let known = self.host.blocks.proposed(proposal.round, id);
+        if !known && Some(proposal.proposer) == self.host.config.member {
+            self.host.effects.push(Effect::KeyInUse {
+                height: proposal.height,
+                round: proposal.round,
+            });
+            if self.host.guard.proposal(proposal, id).is_err() {
+                return Ok(());
+            }
+        }
         self.drive(CoreInput::Proposal(signed_proposal_to_core(
             signed,
             &self.host.config.chain,

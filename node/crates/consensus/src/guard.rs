@@ -15,6 +15,11 @@ pub(crate) struct SignGuard {
 }
 
 impl SignGuard {
+    /// Whether exactly this vote was noted.
+    pub(crate) fn knows(&self, vote: &Vote) -> bool {
+        self.votes.get(&(vote.round, vote.kind)) == Some(&vote.block)
+    }
+
     /// Notes a vote of this member. `Ok(true)` if it is new, `Ok(false)` if the same was noted before.
     pub(crate) fn vote(&mut self, vote: &Vote) -> Result<bool, Fault> {
         match self.votes.entry((vote.round, vote.kind)) {

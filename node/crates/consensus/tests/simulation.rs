@@ -64,7 +64,7 @@ fn seeds(first: u64, count: u64) -> std::ops::Range<u64> {
 
 #[test]
 fn loss_and_crashes_harm_neither_safety_nor_progress_after_healing() {
-    for seed in seeds(0, 8) {
+    for seed in seeds(0, 10) {
         let world = World::run(Options {
             loss_per_mille: 150,
             crash_per_10k: 150,

@@ -225,8 +225,9 @@ impl Host {
         }
     }
 
-    /// The core stops its rebroadcasts when a round certificate comes and does not take them up again in the
-    /// commit step, which strands a validator whose last votes were lost. So that timer is never cancelled alone.
+    /// The core stops its rebroadcasts when a round certificate comes and takes them up again only with the next own
+    /// vote. If just those votes are lost, nobody has a timer left. So this timer ends with its round only; in
+    /// simulation that costs nothing measurable.
     fn cancel_timer(&mut self, timeout: &Timeout) {
         if timeout.kind == TimeoutKind::Rebroadcast {
             return;

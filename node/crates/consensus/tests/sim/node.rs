@@ -101,6 +101,7 @@ impl Node {
     }
 
     /// Two builds never give the same block, as two dealings never do.
+    /// A block on top of the chain.
     pub(crate) fn build(&self, options: &Options, height: Height, round: Round, nonce: u64) -> Header {
         let parent = self.disk.chain.last().map(|(_, header)| header.time);
         Header {

@@ -297,6 +297,7 @@ impl World {
                 );
             }
             Effect::PeerBehind { member, height } => self.tell(number, member.get(), height),
+            Effect::KeyInUse { .. } => panic!("nobody else has the key: {}", self.report()),
             Effect::Refused { from, why } => self.refusals.push((number, from, why)),
         }
     }
