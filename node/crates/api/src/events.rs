@@ -20,6 +20,16 @@ const EVENTS_HELD_MAX: usize = 10_000;
 ///
 /// Index 0 is the block itself, 1 and on are the access contract's events in the order of execution. All nodes
 /// give the same event the same cursor, so a reader may go on at another node.
+///
+/// ```
+/// use salus_api::Cursor;
+///
+/// let first: Cursor = "9.4294967295".parse()?;
+/// let second: Cursor = "10.0".parse()?;
+/// assert!(first < second);
+/// assert_eq!(second.to_string(), "10.0");
+/// # Ok::<(), salus_api::CursorParseError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     /// The block's height.
