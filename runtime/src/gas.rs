@@ -164,6 +164,9 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!(hex, "");
+        assert_eq!(
+            hex,
+            "42b12c4b8ba7fd14da29a43c6393534bdf0d6d98cb76cc79d78459f7d19f927b"
+        );
     }
 }

@@ -7,6 +7,9 @@ use salus_abi::{ContractId, MemberId, PrincipalId};
 #[error("{0}")]
 pub struct HostFault(pub String);
 
+/// A key of a contract's state, and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// What a contract sees of the chain's state. Implemented by block execution, and by the test kit for authors.
 ///
 /// The runtime has checked every argument: keys are 1 to 128 bytes (a prefix or an `after` may be empty), values at most
@@ -23,12 +26,8 @@ pub trait Host {
     fn delete(&mut self, contract: ContractId, key: &[u8]) -> Result<(), HostFault>;
 
     /// The first entry of a contract whose key starts with `prefix` and is greater than `after` (empty: from the start).
-    fn next(
-        &mut self,
-        contract: ContractId,
-        prefix: &[u8],
-        after: &[u8],
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, HostFault>;
+    fn next(&mut self, contract: ContractId, prefix: &[u8], after: &[u8])
+    -> Result<Option<Entry>, HostFault>;
 
     /// A principal of the registry, whatever its status.
     fn principal(&mut self, principal: PrincipalId) -> Result<Option<Principal>, HostFault>;

@@ -66,7 +66,7 @@ mod run;
 pub use admission::{AdmissionError, limit};
 pub use engine::{Effort, Engine, EngineConfig, Module};
 pub use gas::gas_table_hash;
-pub use host::{Host, HostFault};
+pub use host::{Entry, Host, HostFault};
 pub use invocation::{Context, EntryPoint, Failure, Invocation, NodeFault, Outcome, TrapCode};
 
 #[cfg(test)]

@@ -211,7 +211,8 @@ impl Ready<'_> {
 
 /// Takes the output from the place that the entry point's result names.
 fn output(memory: Memory, store: &mut Store<Run>, packed: u64) -> wasmtime::Result<Vec<u8>> {
-    let [start, length] = [packed >> 32, packed & u64::from(u32::MAX)].map(|half| half as usize);
+    let [start, length] =
+        [packed >> 32, packed & u64::from(u32::MAX)].map(|half| usize::try_from(half).unwrap_or(usize::MAX));
     if length > host::MESSAGE_LENGTH_MAX {
         return Err(Stop::from(TrapCode::BadResult).into());
     }
@@ -325,7 +326,13 @@ impl ResourceLimiter for Growth {
         Err(Stop::Fault(NodeFault::Memory(message)).into())
     }
 
-    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(false)
+    /// Asked for the initial size only: no admitted instruction grows a table.
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= limit::TABLE_ENTRIES)
     }
 }
