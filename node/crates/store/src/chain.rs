@@ -17,15 +17,16 @@ pub use commit::CommitBatch;
 pub use table::MemoryIndex;
 pub use view::StateView;
 
+use crate::StoreError;
+use crate::disk::{Attempt, Disk, RealDisk};
 use crate::halt::Halt;
-use crate::shares::ShareLocation;
-use crate::{StoreError, disk::Attempt};
+use crate::shares::{Bounds, Recent, ShareLocation};
 use salus_types::state::{StateFault, StateKey, StateReader};
 use salus_types::{BlockId, CommitCertificate, Hash, Header, Height, PrincipalId, TransactionId, codec};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use table::{SledTable, Table, Walk};
 use view::Undo;
 
@@ -39,6 +40,7 @@ pub const VALUE_BYTES_MAX: usize = 64 << 10;
 
 const TIP: &str = "tip";
 const SHARE_TAIL: &str = "share tail";
+const SHARE_SCAN: &str = "share scan";
 const RECORD_LIMIT: usize = VALUE_BYTES_MAX;
 
 /// A key and its value.
@@ -75,6 +77,9 @@ struct Inner {
     shared: RwLock<Shared>,
     /// How many live views there are of each height.
     views: Mutex<BTreeMap<Height, usize>>,
+    /// Shares of blocks above the tip, which only the share log knows. Here, because a commit says from where on the log must be
+    /// scanned at the next opening.
+    recent: Mutex<Recent>,
 }
 
 #[derive(Debug, Default)]
@@ -123,6 +128,7 @@ impl ChainStore {
             writing: Mutex::new(()),
             shared: RwLock::default(),
             views: Mutex::default(),
+            recent: Mutex::default(),
         }));
         if let Some(bytes) = store.get(&keys::meta(TIP))? {
             let tip = decode_tip(&bytes).ok_or_else(|| damaged("its tip cannot be read"))?;
@@ -326,10 +332,21 @@ impl ChainStore {
         })
     }
 
-    /// The last location that the index has named: the scan at opening starts there.
-    pub(crate) fn share_tail(&self) -> Result<Option<ShareLocation>, StoreError> {
-        let bytes = self.get(&keys::meta(SHARE_TAIL))?;
+    fn meta_location(&self, name: &str) -> Result<Option<ShareLocation>, StoreError> {
+        let bytes = self.get(&keys::meta(name))?;
         Ok(bytes.and_then(|bytes| ShareLocation::from_bytes(&bytes)))
+    }
+
+    /// What the index knows of the share log; `None` if it names no share.
+    pub(crate) fn share_bounds(&self) -> Result<Option<Bounds>, StoreError> {
+        let (tail, scan_from) = (self.meta_location(SHARE_TAIL)?, self.meta_location(SHARE_SCAN)?);
+        Ok(tail
+            .zip(scan_from)
+            .map(|(tail, scan_from)| Bounds { scan_from, tail }))
+    }
+
+    pub(crate) fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.0.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A free entry.
@@ -438,5 +455,6 @@ fn move_aside(home: &Path, folder: &Path) -> Result<Option<PathBuf>, StoreError>
         .find(|path| !path.exists());
     let target = free.unwrap_or_else(|| home.join("index.damaged"));
     std::fs::rename(folder, &target).attempt("rename", folder)?;
+    RealDisk.sync_folder(home).attempt("sync", home)?;
     Ok(Some(target))
 }

@@ -5,11 +5,14 @@
 //!                                        |  the index is lost: a scan of the log finds every record again
 //! ```
 
+mod recent;
 mod record;
 mod segments;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use recent::Recent;
+pub(crate) use segments::Bounds;
 pub use segments::{Damage, ShareLocation};
 
 use crate::chain::ChainStore;
@@ -18,17 +21,15 @@ use crate::key::{KeyWrap, StoreKey};
 use crate::{StoreError, StoreOptions};
 use salus_types::{BlockId, Header, Height, SealedShare};
 use segments::{ScannedRecord, Segments};
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// The own shares of all blocks. Cheap to clone; clones share one log.
 #[derive(Clone, Debug)]
 pub struct ShareLog {
     segments: Arc<Segments>,
     index: ChainStore,
-    recent: Arc<Mutex<Recent>>,
 }
 
 /// What opening the share log found.
@@ -51,33 +52,6 @@ pub enum ShareCheck {
     Lost,
 }
 
-/// Shares of blocks that are not committed: a handful a height, more only after the index was lost.
-#[derive(Debug, Default)]
-struct Recent {
-    by_id: BTreeMap<BlockId, (Height, ShareLocation)>,
-    by_height: BTreeSet<(Height, BlockId)>,
-}
-
-impl Recent {
-    fn insert(&mut self, height: Height, id: BlockId, at: ShareLocation) {
-        self.by_id.insert(id, (height, at));
-        self.by_height.insert((height, id));
-    }
-
-    /// Forgets everything up to a committed height: the index knows the committed one, and nobody asks for the rest.
-    fn retire(&mut self, committed: Height) {
-        while let Some(first) = self
-            .by_height
-            .first()
-            .copied()
-            .filter(|(height, _)| *height <= committed)
-        {
-            self.by_height.remove(&first);
-            self.by_id.remove(&first.1);
-        }
-    }
-}
-
 impl ShareLog {
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
@@ -88,8 +62,8 @@ impl ShareLog {
     ) -> Result<(Self, ShareReport), StoreError> {
         let wrap =
             KeyWrap::new(key).ok_or(StoreError::Initialisation("cannot use its key with AES-256-GCM"))?;
-        let tail = index.share_tail()?;
-        let (segments, scan) = Segments::open(disk, folder, options.segment_bytes, wrap, tail)?;
+        let known = index.share_bounds()?;
+        let (segments, scan) = Segments::open(disk, folder, options.segment_bytes, wrap, known)?;
         let report = ShareReport {
             scanned: scan.records.len(),
             torn_bytes: scan.torn_bytes,
@@ -98,7 +72,6 @@ impl ShareLog {
         let log = Self {
             segments: Arc::new(segments),
             index,
-            recent: Arc::default(),
         };
         log.place(scan.records)?;
         Ok((log, report))
@@ -110,7 +83,7 @@ impl ShareLog {
         let tip = self.index.tip().map_or(Height::ZERO, |tip| tip.height);
         for ScannedRecord { at, height, id } in records {
             if height > tip || self.index.tip().is_none() {
-                self.recent().insert(height, id, at);
+                self.index.recent().insert(height, id, at);
             } else if self.index.block_id(height)? == Some(id)
                 && self.index.share_location(height)? != Some(at)
             {
@@ -118,10 +91,6 @@ impl ShareLog {
             }
         }
         Ok(())
-    }
-
-    fn recent(&self) -> MutexGuard<'_, Recent> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps the own share of a proposed block. When this returns, the share is durable: only then may the node
@@ -143,12 +112,7 @@ impl ShareLog {
             return Ok(at);
         }
         let at = self.segments.append(&self.segments.encode(header, &id, share)?)?;
-        let tip = self.index.tip();
-        let mut recent = self.recent();
-        if let Some(tip) = tip {
-            recent.retire(tip.height);
-        }
-        recent.insert(header.height, id, at);
+        self.index.recent().insert(header.height, id, at);
         Ok(at)
     }
 
@@ -162,8 +126,8 @@ impl ShareLog {
 
     /// Where the share of a block stands, committed or recent.
     pub fn location(&self, id: &BlockId) -> Result<Option<ShareLocation>, StoreError> {
-        if let Some((_, at)) = self.recent().by_id.get(id) {
-            return Ok(Some(*at));
+        if let Some(at) = self.index.recent().get(id) {
+            return Ok(Some(at));
         }
         match self.index.height_of(id)? {
             Some(height) => self.index.share_location(height),
@@ -269,16 +233,7 @@ impl ShareLog {
     /// Blocks above the tip whose share is kept, lowest first: after the index was lost, what can be committed again
     /// without asking peers for shares. Up to `count`, from `from` on.
     pub fn recent_headers(&self, from: Height, count: usize) -> Result<Vec<(BlockId, Header)>, StoreError> {
-        let places: Vec<ShareLocation> = {
-            let recent = self.recent();
-            let ids = recent
-                .by_height
-                .iter()
-                .filter(|(height, _)| *height >= from)
-                .take(count);
-            ids.filter_map(|(_, id)| recent.by_id.get(id).map(|(_, at)| *at))
-                .collect()
-        };
+        let places = self.index.recent().places_from(from, count);
         let mut headers = Vec::with_capacity(places.len());
         for at in places {
             if let Some(record) = self.segments.read(at)? {

@@ -1,5 +1,6 @@
 use super::{
-    CERTIFICATE_CHECKPOINT, CERTIFICATE_WINDOW, ChainStore, SHARE_TAIL, TIP, Tip, VALUE_BYTES_MAX, keys,
+    CERTIFICATE_CHECKPOINT, CERTIFICATE_WINDOW, ChainStore, SHARE_SCAN, SHARE_TAIL, TIP, Tip,
+    VALUE_BYTES_MAX, keys,
 };
 use crate::StoreError;
 use crate::chain::table::Batch;
@@ -128,6 +129,7 @@ impl ChainStore {
         if let Some(at) = batch.share {
             self.share_writes(&mut writes, height, at)?;
         }
+        self.scan_write(&mut writes, height, batch.share)?;
         self.publish(writes, Tip { height, id: batch.id })?;
         drop(writing);
         self.sync()
@@ -189,8 +191,29 @@ impl ChainStore {
 
     fn share_writes(&self, writes: &mut Batch, height: Height, at: ShareLocation) -> Result<(), StoreError> {
         writes.push((keys::of_height(keys::SHARE, height), Some(at.to_bytes().to_vec())));
-        if self.share_tail()?.is_none_or(|tail| tail < at) {
+        if self.meta_location(SHARE_TAIL)?.is_none_or(|tail| tail < at) {
             writes.push((keys::meta(SHARE_TAIL), Some(at.to_bytes().to_vec())));
+        }
+        Ok(())
+    }
+
+    /// Says from where on the share log must be scanned at the next opening: from the first share of a block above the
+    /// one that is being committed, or from the last location that is named.
+    ///
+    /// Only a commit moves it. A repair runs beside the thread that appends shares, and could otherwise move it past one
+    /// that is written but not yet counted.
+    fn scan_write(
+        &self,
+        writes: &mut Batch,
+        height: Height,
+        at: Option<ShareLocation>,
+    ) -> Result<(), StoreError> {
+        let mut recent = self.recent();
+        recent.retire(height);
+        let tail = self.meta_location(SHARE_TAIL)?.max(at);
+        let from = [recent.lowest_place(), tail].into_iter().flatten().min();
+        if let Some(from) = from {
+            writes.push((keys::meta(SHARE_SCAN), Some(from.to_bytes().to_vec())));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! | `e` state entry | contract (4), the contract's own key | the contract's value |
 //! | `h` header | height (8) | block id (32), canonical `Header` |
 //! | `i` block id | first 8 bytes of the id, height (8) | empty |
-//! | `m` meta | name | free; `tip`: height (8), id (32); `share tail`: location (8) |
+//! | `m` meta | name | free; `tip`: height (8), id (32); `share tail`, `share scan`: location (8) |
 //! | `n` state tree node | path | the node |
 //! | `p` patients | see `occurrences` | the heights that touch them |
 //! | `s` share | height (8) | location: segment (4), offset (4) |

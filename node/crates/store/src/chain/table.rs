@@ -78,6 +78,8 @@ impl SledTable {
         };
         let path = folder.join("db");
         let file = fs::File::open(&path).attempt("open", &path)?;
+        // sled does not sync the names of the files it makes.
+        RealDisk.sync_folder(folder).attempt("sync", folder)?;
         file.set_permissions(fs::Permissions::from_mode(0o600))
             .attempt("protect", &path)?;
         Ok(Self {

@@ -336,14 +336,14 @@ fn occurrences_are_found_in_and_between_groups() {
         []
     );
     let kinds = chain.contents().unwrap();
-    let occurrences: usize = expected.values().map(Vec::len).sum();
+    let occurrences: u64 = expected.values().map(|heights| heights.len() as u64).sum();
     assert!(
-        kinds["patients"].bytes as usize <= occurrences * 4,
+        kinds["patients"].bytes <= occurrences * 4,
         "{:?} for {occurrences}",
         kinds["patients"]
     );
     assert!(
-        kinds["transactions"].bytes as usize <= occurrences * 8,
+        kinds["transactions"].bytes <= occurrences * 8,
         "{:?}",
         kinds["transactions"]
     );
@@ -494,6 +494,7 @@ fn everything(chain: &ChainStore) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreErr
 #[test]
 fn a_flipped_bit_in_the_index_never_shows_wrong_data() {
     const BLOCKS: u64 = 40;
+    let low = |height: u64| u8::try_from(height).unwrap();
     let home = tempfile::tempdir().unwrap();
     let (chain, _) = open_index(home.path());
     let mut parent = start(&chain);
@@ -504,8 +505,8 @@ fn a_flipped_bit_in_the_index_never_shows_wrong_data() {
     for height in 1..=BLOCKS {
         let content = (0..20u8).map(|n| {
             (
-                state_key(n.wrapping_mul(height as u8)),
-                Some(vec![height as u8; 300]),
+                state_key(n.wrapping_mul(low(height))),
+                Some(vec![low(height); 300]),
             )
         });
         let content = Content {

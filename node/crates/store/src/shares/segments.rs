@@ -63,10 +63,19 @@ pub struct Damage {
     pub to: u64,
 }
 
+/// What the index knows of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// Where the scan at opening starts: every share before it that is still needed is in the index.
+    pub(crate) scan_from: ShareLocation,
+    /// The highest location that was ever named.
+    pub(crate) tail: ShareLocation,
+}
+
 /// What opening found.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// Records from the indexed tail on, in the order of their locations.
+    /// Records from the start of the scan on, in the order of their locations.
     pub(crate) records: Vec<ScannedRecord>,
     /// Bytes of a torn tail that were cut off.
     pub(crate) torn_bytes: u64,
@@ -112,13 +121,13 @@ struct Files {
 }
 
 impl Segments {
-    /// Opens the folder and scans it from `tail`, the last location that the index knows; all of it without one.
+    /// Opens the folder and scans it from where the index's knowledge ends; all of it without an index.
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         folder: &Path,
         segment_bytes: u32,
         wrap: KeyWrap,
-        tail: Option<ShareLocation>,
+        known: Option<Bounds>,
     ) -> Result<(Self, Scan), StoreError> {
         disk.create_folder(folder).attempt("create", folder)?;
         let mut lengths = BTreeMap::new();
@@ -135,12 +144,13 @@ impl Segments {
             last_length: 0,
         };
         let last = lengths.keys().next_back().copied();
-        let first_to_scan = tail.map_or(0, |tail| tail.segment);
+        let (scan_from, tail) = (known.map(|known| known.scan_from), known.map(|known| known.tail));
+        let first_to_scan = scan_from.map_or(0, |from| from.segment);
         let mut resume = None;
         for (number, length) in lengths.range_mut(first_to_scan..) {
-            let start = tail
-                .filter(|tail| tail.segment == *number)
-                .map(|tail| tail.offset);
+            let start = scan_from
+                .filter(|from| from.segment == *number)
+                .map(|from| from.offset);
             let end = opening.scan_segment(*number, start, Some(*number) == last)?;
             if Some(*number) == last {
                 resume = end;
@@ -149,8 +159,7 @@ impl Segments {
         }
         let scan = opening.scan;
         // A new segment after any damage: a stale index entry must never point at somebody else's record.
-        let tail_is_sound =
-            tail.is_none_or(|tail| scan.records.first().is_some_and(|record| record.at == tail));
+        let tail_is_sound = tail.is_none_or(|tail| scan.records.iter().any(|record| record.at == tail));
         let is_whole = tail_is_sound && scan.damaged.is_empty();
         let resume = resume.filter(|end| is_whole && *end < segment_bytes);
         let highest = last.max(tail.map(|tail| tail.segment)).unwrap_or(0);

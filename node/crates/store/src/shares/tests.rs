@@ -144,7 +144,7 @@ fn a_wiped_log_reports_every_height_and_never_reuses_a_place() {
     machine.disk.wipe(&PathBuf::from(Machine::HOME).join("shares"));
     let store = machine.open().unwrap();
     let all = Height::new(1)..=Height::new(9);
-    assert_eq!(store.shares.missing(10).unwrap(), [all.clone()]);
+    assert_eq!(store.shares.missing(10).unwrap(), [all]);
     for (_, header, _) in &kept {
         assert!(!store.shares.contains(header.height).unwrap());
     }
@@ -340,6 +340,65 @@ fn damage_counts_as_lost_and_is_repaired() {
         Some(&kept[2].2)
     );
     assert_eq!(store.shares.missing(10).unwrap(), []);
+}
+
+#[test]
+fn an_index_entry_that_names_another_share_gives_none() {
+    let machine = Machine::default();
+    let store = machine.open().unwrap();
+    let kept = run(&store, 3);
+    let other = store.shares.location(&kept[0].0).unwrap();
+    store.chain.set_share(Height::new(2), other).unwrap();
+    assert!(matches!(
+        store.shares.get(Height::new(2)),
+        Err(StoreError::ShareDamaged(_))
+    ));
+    assert_eq!(store.shares.get(Height::new(2)).unwrap(), None);
+}
+
+#[test]
+fn a_repair_does_not_hide_the_share_of_a_running_height() {
+    let machine = Machine::default();
+    let store = machine.open().unwrap();
+    let kept = run(&store, 3);
+    let next = header(4, 0, kept[2].0);
+    store
+        .shares
+        .append(&next, next.id(&CHAIN), &share(&next, 600))
+        .unwrap();
+    for _ in 0..8 {
+        store
+            .shares
+            .put_repaired(&kept[0].1, kept[0].0, &kept[0].2)
+            .unwrap();
+    }
+    drop(store);
+    for _ in 0..2 {
+        let store = machine.open().unwrap();
+        assert_eq!(
+            store.shares.get_block(&next.id(&CHAIN)).unwrap(),
+            Some(share(&next, 600))
+        );
+        assert_eq!(store.shares.missing(10).unwrap(), []);
+    }
+    let store = machine.open().unwrap();
+    commit(&store, &next).unwrap();
+    let after = header(5, 0, next.id(&CHAIN));
+    let at = store
+        .shares
+        .append(&after, after.id(&CHAIN), &share(&after, 600))
+        .unwrap();
+    assert!(at > store.shares.location(&kept[0].0).unwrap().unwrap());
+    drop(store);
+    let store = machine.open().unwrap();
+    assert_eq!(
+        store.report.shares.scanned, 2,
+        "the scan starts at the last named share again"
+    );
+    assert_eq!(
+        store.shares.get_block(&after.id(&CHAIN)).unwrap(),
+        Some(share(&after, 600))
+    );
 }
 
 #[test]
