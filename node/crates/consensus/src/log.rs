@@ -142,3 +142,7 @@ impl LogEntry {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

@@ -61,3 +61,29 @@ impl Timers {
 pub(crate) fn round_of(timeout: &Timeout) -> Round {
     Round::new(timeout.round.as_u32().unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arc_malachitebft_core_types::Round as CoreRound;
+
+    #[test]
+    fn a_timer_fires_once_and_only_while_it_lives() {
+        let mut timers = Timers::default();
+        let propose = Timeout::propose(CoreRound::new(1));
+        let (first, replaced) = timers.set(propose);
+        assert_eq!(replaced, None);
+        let (second, replaced) = timers.set(propose);
+        assert_eq!(replaced, Some(first));
+        assert_eq!(timers.fired(first), None);
+        assert_eq!(timers.fired(second), Some(propose));
+        assert_eq!(timers.fired(second), None);
+
+        let (third, _) = timers.set(propose);
+        assert_eq!(timers.cancel(&propose), Some(third));
+        let (fourth, _) = timers.set(propose);
+        timers.cancel_all();
+        assert_eq!(timers.fired(fourth), None);
+        assert_eq!(round_of(&propose), Round::new(1));
+    }
+}

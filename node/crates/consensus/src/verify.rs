@@ -177,3 +177,70 @@ impl Verifier {
 fn memory_key(kind: u8, key: &PublicKey, signed: &[u8], signature: &Signature) -> Hash {
     Hash::of_content(&codec::encode(&(kind, *key, signed.to_vec(), *signature)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use salus_types::{Round, SecretKey, Slot, Validator, Vote};
+
+    fn vote(key: &SecretKey, round: u32) -> SignedVote {
+        let vote = Vote {
+            kind: VoteKind::Prevote,
+            height: Height::new(1),
+            round: Round::new(round),
+            block: None,
+            member: MemberId::new(0),
+        };
+        vote.sign(key, &chain())
+    }
+
+    fn chain() -> ChainId {
+        ChainId::new(Hash::ZERO)
+    }
+
+    fn set(key: &SecretKey) -> ValidatorSet {
+        let validator = Validator {
+            member: MemberId::new(0),
+            key: key.public(),
+            slot: Slot::new(0),
+        };
+        ValidatorSet::new(vec![validator]).unwrap()
+    }
+
+    #[test]
+    fn only_what_holds_is_remembered_and_only_under_its_key_and_height() {
+        let key = SecretKey::from_seed(&[1; 32]);
+        let mut verifier = Verifier::new(chain());
+        let member = MemberId::new(0);
+        assert_eq!(verifier.vote(&vote(&key, 0)), Err(Refusal::NotAValidator(member)));
+        verifier.enter(Height::new(1), set(&key));
+
+        let good = vote(&key, 0);
+        let mut bad = good;
+        bad.signature = vote(&key, 1).signature;
+        for _ in 0..2 {
+            assert_eq!(verifier.vote(&good), Ok(()));
+            assert_eq!(verifier.vote(&bad), Err(Refusal::BadSignature(member)));
+        }
+        assert_eq!(verifier.verified.len(), 1);
+
+        let other = SecretKey::from_seed(&[2; 32]);
+        verifier.enter(Height::new(1), set(&other));
+        assert_eq!(verifier.vote(&good), Err(Refusal::BadSignature(member)));
+        verifier.enter(Height::new(2), set(&key));
+        assert_eq!(verifier.verified.len(), 0);
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let key = SecretKey::from_seed(&[1; 32]);
+        let mut verifier = Verifier::new(chain());
+        let signed = vote(&key, 0);
+        for round in 0..40_000 {
+            let mut vote = signed;
+            vote.vote.round = Round::new(round);
+            verifier.trust_vote(&vote, &key.public());
+            assert!(verifier.verified.len() <= REMEMBERED_MAX);
+        }
+    }
+}

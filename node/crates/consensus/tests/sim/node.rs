@@ -65,6 +65,11 @@ impl Disk {
         self.log.clone()
     }
 
+    pub(crate) fn drop_log(&mut self) {
+        self.log.clear();
+        self.flushed = 0;
+    }
+
     /// Loses a part of what was not flushed.
     pub(crate) fn crash(&mut self, luck: usize) {
         let unflushed = self.log.len() - self.flushed;

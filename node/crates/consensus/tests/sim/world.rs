@@ -3,7 +3,7 @@ use super::node::Node;
 use super::{Options, chain, key, set_of};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use salus_consensus::{Effect, Input, Message, Refusal, verify_evidence};
+use salus_consensus::{Effect, Fault, Input, Message, Refusal, verify_evidence};
 use salus_types::{
     BlockId, CommitCertificate, Evidence, Hash, Header, Height, MemberId, Round, SignedVote, VoteKind,
 };
@@ -189,8 +189,7 @@ impl World {
             .retain(|_, (header, _)| header.height >= height);
         let log = node.disk.open_log(height);
         let effects = consensus.start_height(height, set, &log);
-        let effects = effects.unwrap_or_else(|fault| panic!("node {number}: {fault}: {}", self.report()));
-        self.carry_out(number, effects);
+        self.carry_out_unless_fault(number, effects);
         let waiting: Vec<(Header, bool)> = self.node(number).memory.dealings.values().cloned().collect();
         for (header, good) in waiting {
             self.judge_soon(number, header, good);
@@ -202,8 +201,19 @@ impl World {
             return;
         };
         let effects = consensus.handle(input);
-        let effects = effects.unwrap_or_else(|fault| panic!("node {number}: {fault}: {}", self.report()));
-        self.carry_out(number, effects);
+        self.carry_out_unless_fault(number, effects);
+    }
+
+    /// Only the Byzantine node may halt, caught by its own guard; it drops its log and goes on lying.
+    fn carry_out_unless_fault(&mut self, number: u16, effects: Result<Vec<Effect>, Fault>) {
+        match effects {
+            Ok(effects) => self.carry_out(number, effects),
+            Err(Fault::DoubleSign { .. }) if self.is_byzantine(number) => {
+                self.node(number).disk.drop_log();
+                self.crash(number);
+            }
+            Err(fault) => panic!("node {number}: {fault}: {}", self.report()),
+        }
     }
 
     /// Carries out effects in order; a crash may come before any of them.
@@ -297,7 +307,14 @@ impl World {
                 );
             }
             Effect::PeerBehind { member, height } => self.tell(number, member.get(), height),
-            Effect::KeyInUse { .. } => panic!("nobody else has the key: {}", self.report()),
+            Effect::KeyInUse { .. } => {
+                // The Byzantine node's second votes come back to it in certificates.
+                assert!(
+                    self.is_byzantine(number),
+                    "nobody else has the key: {}",
+                    self.report()
+                );
+            }
             Effect::Refused { from, why } => self.refusals.push((number, from, why)),
         }
     }
@@ -466,7 +483,7 @@ impl World {
     }
 
     fn tell(&mut self, number: u16, to: u16, height: Height) {
-        let index = height.get() as usize - 1;
+        let index = usize::try_from(height.get()).unwrap() - 1;
         if let Some((certificate, header)) = self.node(number).disk.chain.get(index).cloned() {
             self.send(number, to, Packet::Decision(certificate, header));
         }
