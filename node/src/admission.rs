@@ -41,7 +41,7 @@ pub(crate) fn admit(view: &View, transaction: UnverifiedTransaction) -> Result<T
         return Err(Rejection::Replay { next });
     }
     if let Call::Contract { contract, .. } = payload.call
-        && !view.executor.has_contract(&view.index, contract).map_err(fault)?
+        && salus_execution::system::contract(&view.index, contract).map_err(fault)?.is_none()
     {
         return Err(Rejection::UnknownContract);
     }
@@ -55,7 +55,7 @@ pub(crate) fn admit(view: &View, transaction: UnverifiedTransaction) -> Result<T
     match view.pool().insert(transaction, from, tip) {
         Ok(()) | Err(PoolError::Known) => Ok(id),
         Err(PoolError::Replay { next }) => Err(Rejection::Replay { next }),
-        Err(PoolError::SequenceTaken) => Err(Rejection::Replay { next: from.next }),
+        Err(PoolError::SequenceTaken) => Err(Rejection::SequenceTaken),
         Err(PoolError::OutOfOrder { next }) => Err(Rejection::OutOfOrder { next }),
         Err(PoolError::Expired(_)) => Err(Rejection::Expired { height: tip }),
         Err(PoolError::OverQuota) => Err(Rejection::OverQuota { retry_after: Duration::from_secs(1) }),

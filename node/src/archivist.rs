@@ -5,7 +5,7 @@ use crate::courier::{Answer, Courier};
 use crate::view::View;
 use crate::wire::{HEADERS_MAX, LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose};
 use salus_archive::{
-    Archive, Effect, Input, JobId, Purpose, ReadError, RepairProgress, RequestId, ShareRefusal,
+    Archive, CertifiedBlock, Effect, Input, JobId, Purpose, ReadError, RepairProgress, RequestId, ShareRefusal,
 };
 use salus_net::{Protocol, RequestError, SendError};
 use salus_seal::OpenedBlock;
@@ -162,9 +162,9 @@ impl Archivist {
             }
             Effect::Opened { job, block } => self.on_opened(job, block),
             Effect::Failed { job, error } => self.on_failed(job, error),
-            Effect::Apply { header, body, share, certificate } => {
-                let certificate = certificate.map(|certificate| *certificate);
-                self.hand_over(Missed { header: *header, body, share, certificate })
+            Effect::Apply(certified) => {
+                let CertifiedBlock { header, body, share, certificate } = *certified;
+                self.hand_over(Missed { header, body, share, certificate })
             }
             Effect::NeedHeader { height } => {
                 let header = self.view.index.header(height)?.map(Box::new);

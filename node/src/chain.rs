@@ -262,6 +262,7 @@ fn fault_or<T>(result: Result<T, ExecutionError>) -> Result<Result<T, String>, H
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(ExecutionError::State(fault)) => Err(Halt::State(fault)),
+        Err(ExecutionError::Node(fault)) => Err(Halt::Part(fault.to_string())),
         Err(error) => Ok(Err(error.to_string())),
     }
 }

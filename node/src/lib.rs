@@ -24,6 +24,7 @@ mod clients;
 mod clock;
 pub mod config;
 mod courier;
+pub mod demo;
 pub mod home;
 pub mod mempool;
 mod observe;
@@ -32,7 +33,9 @@ mod pieces;
 mod query;
 mod recent;
 pub mod remote;
+pub mod session;
 mod switchboard;
+pub mod validator;
 mod view;
 mod wire;
 

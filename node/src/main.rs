@@ -1,2 +1,7 @@
 //! The `salus` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    salus::cli::main()
+}

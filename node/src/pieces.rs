@@ -21,11 +21,10 @@ pub(crate) fn answer(view: &View, ask: RecordAsk) -> RecordAnswer {
 /// Checks a piece, makes it durable, and only then signs that it is here.
 fn store(view: &View, bytes: &[u8]) -> Result<[u8; 64], Refusal> {
     let piece = Piece::decode(bytes).map_err(|_| Refusal::Malformed)?;
-    let digest = piece.header.digest;
     let root = piece.root().map_err(|_| Refusal::Malformed)?;
     let checked =
         piece.check(&view.chain, view.me, &root, &view.keys.release).map_err(|_| Refusal::Malformed)?;
-    view.pieces.put(&digest, bytes).map_err(|error| match error {
+    view.pieces.put(&root, bytes).map_err(|error| match error {
         StoreError::PieceConflict(_) => Refusal::Conflict,
         error => {
             tracing::error!(%error, "could not store a piece of a record");
@@ -59,7 +58,7 @@ fn release_piece(
     record: &Record,
     requester: &Principal,
 ) -> Result<Vec<u8>, Refusal> {
-    let bytes = view.pieces.get(&Hash::new(record.digest)).map_err(|error| {
+    let bytes = view.pieces.get(&Hash::new(record.root)).map_err(|error| {
         tracing::error!(%error, "could not read a piece of a record");
         Refusal::NotHeld
     })?;

@@ -119,6 +119,8 @@ pub struct Storage {
 pub struct Committed {
     /// The transaction's id.
     pub id: String,
+    /// `pending`, `committed` or `unknown`.
+    pub state: String,
     /// In which block.
     pub height: Option<u64>,
     /// At which position.
@@ -313,6 +315,9 @@ impl Remote {
         let mut answer: Committed =
             self.post("/v1/transactions?wait=commit", &submission(chain, transaction)).await?;
         while answer.receipt.is_none() {
+            if answer.state == "unknown" {
+                return Err(garbled("the transaction left the pool without being executed: sign it again"));
+            }
             tokio::time::sleep(Duration::from_millis(200)).await;
             answer = self.get(&format!("/v1/transactions/{}", answer.id)).await?;
         }

@@ -154,7 +154,7 @@ impl Founded {
         let keys = home.keys()?;
         let me = genesis.members().iter().find(|member| keys.belong_to(member)).cloned();
         let me = me.ok_or_else(|| ValidatorError::NotAMember(genesis.agreement().name.clone()))?;
-        let engine = Engine::new(EngineConfig::default()).map_err(|error| ValidatorError::Engine(error.to_string()))?;
+        let engine = Engine::new(&EngineConfig::default()).map_err(|error| ValidatorError::Engine(error.to_string()))?;
         let executor = Executor::new(engine, genesis.chain_id());
         let store = Store::open(&home.data(), &StoreKey::new(*keys.storage))?;
         report(&store.report);
@@ -173,7 +173,7 @@ fn report(report: &StoreReport) {
     if report.shares.torn_bytes > 0 {
         tracing::warn!(bytes = report.shares.torn_bytes, "cut off a share whose writing was interrupted");
     }
-    for damage in &report.shares.damage {
+    for damage in &report.shares.damaged {
         tracing::warn!(?damage, "the share log is damaged; what it costs is repaired from peers");
     }
 }
@@ -197,6 +197,8 @@ fn found(home: &Home, genesis: &Genesis, executor: &Executor, index: &ChainStore
         params: salus_execution::Params {
             block_gas_max: params.block_gas_max,
             transaction_gas_max: params.transaction_gas_max,
+            block_bytes_max: params.body_bytes_max,
+            expiry_heights_max: params.expiry_heights_max,
         },
         contracts: contracts.collect::<Result<_, ValidatorError>>()?,
     };
@@ -380,7 +382,7 @@ impl Running {
             archive: self.archive.clone(),
             inbox,
             inbox_sender: self.chain.clone(),
-            consensus: Consensus::new(settings, validators.clone()),
+            consensus: Consensus::new(settings),
             wal,
             validators,
             events: self.events.clone(),
@@ -470,8 +472,8 @@ impl Running {
         name: &'static str,
         run: impl FnOnce() -> Result<(), String> + Send + 'static,
     ) -> Result<(), ValidatorError> {
-        let mut ended = Ended { name, sender: self.ended_sender.clone(), result: Err("it panicked".into()) };
-        let body = move || ended.result = run();
+        let ended = Ended { name, sender: self.ended_sender.clone(), result: Err("it panicked".into()) };
+        let body = move || ended.finish(run());
         let thread = std::thread::Builder::new().name(name.into()).stack_size(STACK_BYTES).spawn(body);
         let failed = |error: io::Error| ValidatorError::Part { part: name, reason: error.to_string() };
         self.threads.push(thread.map_err(failed)?);
@@ -507,6 +509,12 @@ struct Ended {
     name: &'static str,
     sender: mpsc::UnboundedSender<(&'static str, Result<(), String>)>,
     result: Result<(), String>,
+}
+
+impl Ended {
+    fn finish(mut self, result: Result<(), String>) {
+        self.result = result;
+    }
 }
 
 impl Drop for Ended {

@@ -11,7 +11,7 @@ use salus_types::abi::access::AccessEvent;
 use salus_types::abi::registry;
 use salus_types::state::StateChanges;
 use salus_types::{
-    BlockId, CommitCertificate, ContractId, Header, Height, PrincipalId, Receipt, Sequence, UnverifiedTransaction, codec,
+    CommitCertificate, ContractId, Header, Height, PrincipalId, Receipt, Sequence, UnverifiedTransaction, codec,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

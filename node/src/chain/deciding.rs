@@ -141,6 +141,12 @@ impl Chain {
             }
             Effect::Behind { member, height } => self.on_behind(member, height),
             Effect::PeerBehind { member, .. } => self.tell_tip(Some(member)),
+            Effect::KeyInUse { height, round } => {
+                return Err(Halt::Part(format!(
+                    "a vote of this validator for height {height}, round {round} came in that it did not cast: \
+                     either its write-ahead log was lost, or another process runs with the same keys; stop it first"
+                )));
+            }
             Effect::Refused { from, why } => {
                 metrics::counter!("salus_consensus_refused_total", "member" => from.get().to_string()).increment(1);
                 tracing::warn!(%from, %why, "refused a consensus message");
@@ -167,7 +173,7 @@ impl Chain {
             Message::Polka(_) | Message::Round(_) => return Ok(()),
         };
         if member == self.view.me {
-            self.wal.check_and_record(height, round, step, &Hash::of_content(&signed))?;
+            self.wal.check_and_record(height, round, step, Hash::of_content(&signed))?;
         }
         Ok(())
     }

@@ -66,8 +66,10 @@ impl ClientDesk {
             },
             ReadError::Header(_) | ReadError::Unopenable(_) => ReadRefusal::Damaged,
         })?;
-        let body = Body::decode(opened.block.body()).map_err(|_| ReadRefusal::Damaged)?;
-        Ok((body, opened.from))
+        let body = Body::decode(opened.body()).map_err(|_| ReadRefusal::Damaged)?;
+        let members = self.view.executor.members(&self.view.index).map_err(|_| ReadRefusal::Damaged)?;
+        let holder = |slot| members.iter().find(|member| member.slot == slot).map(|member| member.id);
+        Ok((body, opened.slots().filter_map(holder).collect()))
     }
 
     async fn body(&self, height: Height) -> Result<ReconstructedBlock, ReadRefusal> {
@@ -111,7 +113,7 @@ impl ClientDesk {
         if self.view.pool().contains(&id) {
             return Ok(TransactionStatus::Pending);
         }
-        let heights = self.view.index.transaction_heights(&id).map_err(|_| ReadRefusal::Damaged)?;
+        let heights = self.view.index.transaction_heights(&id, Height::ZERO).map_err(|_| ReadRefusal::Damaged)?;
         for height in heights {
             // The index keeps a prefix of the id only, so another transaction may have led here.
             if let Some(executed) = self.content(height).await?.executed(&id) {

@@ -168,8 +168,10 @@ pub enum Effect {
         request: RequestId,
         /// Whom to ask.
         member: MemberId,
-        /// Of which block.
+        /// Of which height.
         height: Height,
+        /// Of which block of that height: the holder may have kept shares of several that were proposed.
+        block: BlockId,
         /// Why.
         purpose: Purpose,
     },

@@ -191,11 +191,13 @@ impl Archive {
         for (key, gather) in &mut self.gathers {
             match gather.advance(now, &self.config, &mut self.peers) {
                 Step::Ask(asks) => {
+                    let (purpose, height, block) = *key;
                     effects.extend(asks.into_iter().map(|(request, member)| Effect::AskShare {
                         request,
                         member,
-                        height: gather.height(),
-                        purpose: gather.purpose(),
+                        height,
+                        block,
+                        purpose,
                     }))
                 }
                 Step::Done(result) => ended.push((*key, result)),
@@ -217,7 +219,7 @@ impl Archive {
     fn begin_reads(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         while let Some(waiting) = self.reads.begin() {
             let (block, height) = (waiting.block, waiting.header.height);
-            let mut gather = match Gather::new(now, &self.config, Purpose::Read, *waiting.header) {
+            let mut gather = match Gather::new(now, &self.config, *waiting.header) {
                 Ok(gather) => gather,
                 Err(error) => {
                     self.end_read(&block, Err(ReadError::Header(error)), effects);
@@ -252,7 +254,7 @@ impl Archive {
 
     fn begin_sync(&mut self, now: Duration, block: BlockId, header: Header, effects: &mut Vec<Effect>) {
         let height = header.height;
-        match Gather::new(now, &self.config, Purpose::Sync, header) {
+        match Gather::new(now, &self.config, header) {
             Ok(gather) => {
                 self.gathers.insert((Purpose::Sync, height, block), gather);
             }
@@ -294,7 +296,7 @@ impl Archive {
             .and_then(|header| {
                 let block = header.id(&self.config.chain);
                 self.repair.spend(now, &self.config, &header);
-                let gather = Gather::new(now, &self.config, Purpose::Repair, *header).ok()?;
+                let gather = Gather::new(now, &self.config, *header).ok()?;
                 Some((block, gather))
             });
         match gather {

@@ -1,7 +1,7 @@
 //! Gathers the shares of one block until k are good, and opens it.
 
 use crate::peers::Peers;
-use crate::{Config, Fault, Purpose, ReadError, RequestId, ShareRefusal, Shortfall};
+use crate::{Config, Fault, ReadError, RequestId, ShareRefusal, Shortfall};
 use salus_seal::{CheckedShare, Layout, OpenedBlock, SealingError, ShareError, open};
 use salus_types::{Header, Height, MemberId, SealedShare, Slot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,6 @@ use std::time::Duration;
 /// One block, asked for until it opens or everyone has been asked often enough.
 #[derive(Debug)]
 pub(crate) struct Gather {
-    purpose: Purpose,
     header: Header,
     need: usize,
     /// Of distinct slots.
@@ -59,12 +58,10 @@ impl Gather {
     pub(crate) fn new(
         now: Duration,
         config: &Config,
-        purpose: Purpose,
         header: Header,
     ) -> Result<Self, SealingError> {
         let need = Layout::of(header.sealing)?.threshold();
         Ok(Self {
-            purpose,
             header,
             need,
             good: Vec::new(),
@@ -78,10 +75,6 @@ impl Gather {
             resume_at: None,
             more: true,
         })
-    }
-
-    pub(crate) const fn purpose(&self) -> Purpose {
-        self.purpose
     }
 
     pub(crate) const fn height(&self) -> Height {

@@ -146,6 +146,12 @@ impl OpenedBlock {
             .unwrap_or_else(|| payload::in_place(&self.payload))
     }
 
+    /// The slots whose shares opened it, ascending: exactly k.
+    pub fn slots(&self) -> impl ExactSizeIterator<Item = Slot> + '_ {
+        // A key share begins with its index, which is its slot and one.
+        self.key_shares.iter().map(|share| Slot::new(u16::from(share[0]).saturating_sub(1)))
+    }
+
     /// The block's height.
     pub const fn height(&self) -> Height {
         self.binding.height

@@ -326,6 +326,7 @@ impl World {
                 member,
                 height,
                 purpose,
+                ..
             } => {
                 self.asks.push((member, height, purpose));
                 self.answer_share(request, member, height);

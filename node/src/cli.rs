@@ -1,0 +1,163 @@
+//! The command line: `salus <command>`. Every command has `--help`, `--json`, and an exit code that scripts can use.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod block;
+mod keys;
+mod output;
+mod person;
+mod record;
+mod start;
+mod status;
+mod testnet;
+mod tx;
+
+pub(crate) use testnet::{Layout, write_testnet};
+
+use crate::demo;
+use crate::remote::{Remote, RemoteError};
+use crate::session::SessionError;
+use clap::{CommandFactory, Parser, Subcommand};
+use output::Output;
+use std::process::ExitCode;
+
+/// A permissioned chain for sharing health records: every hospital keeps only its share of every block.
+#[derive(Debug, Parser)]
+#[command(name = "salus", version, propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run four hospitals on this machine and show everything: records, grants, refusals, failures, repair.
+    Demo(demo::DemoArguments),
+    /// Write keys, genesis and configuration of a test network.
+    Testnet(testnet::TestnetArguments),
+    /// Run a validator.
+    Start(start::StartArguments),
+    /// Show how a validator is.
+    Status(NodeArguments),
+    /// Make and show keys of people.
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+    },
+    /// Send a transaction, or look one up.
+    Tx(tx::TxArguments),
+    /// Look at blocks, and open them from shares.
+    Block {
+        #[command(flatten)]
+        node: NodeArguments,
+        #[command(subcommand)]
+        command: block::BlockCommand,
+    },
+    /// Put and get health records; see who looked.
+    Record(record::RecordArguments),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which validator to talk to.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct NodeArguments {
+    /// Address of a validator's public interface.
+    #[arg(long, global = true, env = "SALUS_NODE", default_value = "http://127.0.0.1:8700", value_name = "URL")]
+    node: String,
+}
+
+impl NodeArguments {
+    pub(crate) fn remote(&self) -> Result<Remote, CliError> {
+        Ok(Remote::new(&self.node)?)
+    }
+}
+
+/// Why a command failed, with the exit code it gives.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// Something in the arguments or files.
+    #[error("{0}")]
+    Usage(String),
+    /// The validator or the chain refused.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The validator does not run, or halted.
+    #[error(transparent)]
+    Validator(#[from] crate::validator::ValidatorError),
+    /// A step of the demo failed.
+    #[error("{0}")]
+    Demo(String),
+}
+
+impl From<RemoteError> for CliError {
+    fn from(error: RemoteError) -> Self {
+        Self::Session(error.into())
+    }
+}
+
+impl CliError {
+    pub(crate) fn file(path: &std::path::Path, error: impl std::fmt::Display) -> Self {
+        Self::Usage(format!("{}: {error}", path.display()))
+    }
+
+    /// 1 failed, 2 wrong usage, 3 access denied, 4 no validator answers.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Session(SessionError::Denied(_)) => 3,
+            Self::Session(SessionError::Remote(RemoteError::Unreachable { .. })) => 4,
+            Self::Session(_) | Self::Validator(_) | Self::Demo(_) => 1,
+        }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let Arguments { json, command } = Arguments::parse();
+    let output = Output { json };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(command, output)),
+        Err(error) => Err(CliError::Usage(format!("no threads can be started: {error}"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn run(command: Command, output: Output) -> Result<(), CliError> {
+    match command {
+        Command::Demo(arguments) => demo::run(arguments, output.json).await,
+        Command::Testnet(arguments) => testnet::run(&arguments, output),
+        Command::Start(arguments) => start::run(&arguments, output).await,
+        Command::Status(node) => status::run(&node, output).await,
+        Command::Keys { command } => keys::run(&command, output),
+        Command::Tx(arguments) => tx::run(arguments, output).await,
+        Command::Block { node, command } => block::run(&node, &command, output).await,
+        Command::Record(arguments) => record::run(arguments, output).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "salus", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}
