@@ -20,6 +20,9 @@ pub enum StoreError {
     /// Two processes must never share a folder: they would vote twice.
     #[error("another process uses the folder {0}: stop it, or start with a folder of its own")]
     Locked(PathBuf),
+    /// Under another key everything that is kept would look damaged, and would be cut off.
+    #[error("the folder {0} was written under another store key: start with the keystore that belongs to it")]
+    WrongKey(PathBuf),
     /// An earlier write or fsync failed, so nothing more may be acknowledged.
     #[error("the {part} is halted since a write failed ({reason}): check the disk, then restart the node")]
     Halted {
@@ -147,6 +150,7 @@ impl StoreError {
         match self {
             Self::Io { .. }
             | Self::Locked(_)
+            | Self::WrongKey(_)
             | Self::Halted { .. }
             | Self::WalDamaged { .. }
             | Self::SigningStateDamaged(_)

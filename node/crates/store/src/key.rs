@@ -24,6 +24,11 @@ impl StoreKey {
         blake3::derive_key(context, &self.0)
     }
 
+    /// Tells this key from another without showing anything of it.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        self.derive("salus store 2026-01 key fingerprint v1")
+    }
+
     /// The salt of the consensus log's checksums.
     pub(crate) fn wal_salt(&self) -> u32 {
         let [a, b, c, d, ..] = self.derive("salus store 2026-01 consensus log salt v1");

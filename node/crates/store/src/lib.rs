@@ -6,7 +6,7 @@
 //!  a decided block -----------> chain    one batch, fsync ......... before the next height starts
 //!  a piece of a health record > pieces   file, fsync, rename ...... before the receipt
 //!
-//!  home/ LOCK  shares/00000001.seg ...  wal  index/ (sled)  pieces/ab/ab12...
+//!  home/ LOCK  key.check  shares/00000001.seg ...  wal  index/ (sled)  pieces/ab/ab12...
 //! ```
 //!
 //! - [`ShareLog`]: the own sealed share of every block, in append-only segments;
@@ -60,7 +60,7 @@ pub use pieces::{PIECE_BYTES_MAX, PieceStore};
 pub use shares::{Damage, ShareCheck, ShareLocation, ShareLog, ShareReport};
 pub use wal::{LastSigned, SigningStep, Wal, WalReport};
 
-use disk::{Attempt, Disk, RealDisk};
+use disk::{Attempt, Disk, RealDisk, read_up_to};
 use salus_types::Height;
 use std::fs::{self, OpenOptions, TryLockError};
 use std::ops::RangeInclusive;
@@ -129,7 +129,7 @@ impl Store {
     /// Opens the folder, or makes it, with default sizes.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] if another process uses it; [`StoreError::WalDamaged`] and
+    /// [`StoreError::Locked`] if another process uses it; [`StoreError::WrongKey`]; [`StoreError::WalDamaged`] and
     /// [`StoreError::SigningStateDamaged`] if what was voted can't be known. A damaged index and damaged shares are no errors: see [`StoreReport`].
     pub fn open(home: &Path, key: &StoreKey) -> Result<Self, StoreError> {
         Self::open_with(home, key, &StoreOptions::default())
@@ -179,6 +179,7 @@ impl Store {
         index_moved_to: Option<PathBuf>,
         lock: StoreLock,
     ) -> Result<Self, StoreError> {
+        check_key(&*disk, home, key)?;
         let (wal, wal_report) = Wal::open(&*disk, &home.join("wal"), key)?;
         let blocks_forgotten = blocks_forgotten(&chain, &wal);
         let folder = home.join("shares");
@@ -198,6 +199,25 @@ impl Store {
             lock,
         })
     }
+}
+
+/// Compares the key's fingerprint with the one in the folder, or leaves it there. Before anything else is read: what
+/// another key wrote would be taken for damage.
+fn check_key(disk: &dyn Disk, home: &Path, key: &StoreKey) -> Result<(), StoreError> {
+    let path = home.join("key.check");
+    let file = disk.open(&path, true).attempt("open", &path)?;
+    let fingerprint = key.fingerprint();
+    let found = read_up_to(&*file, 0, fingerprint.len()).attempt("read", &path)?;
+    if found == fingerprint {
+        return Ok(());
+    }
+    // Shorter, or not written yet: the making of the folder was cut short.
+    if found.len() == fingerprint.len() && found.iter().any(|byte| *byte != 0) {
+        return Err(StoreError::WrongKey(home.to_path_buf()));
+    }
+    file.write_all_at(&fingerprint, 0).attempt("write", &path)?;
+    file.sync().attempt("sync", &path)?;
+    disk.sync_folder(home).attempt("sync", home)
 }
 
 /// A node works on a height only once the block below it is durably committed.

@@ -130,9 +130,22 @@ fn key_shares_are_not_on_the_disk_in_the_clear() {
         assert!(bytes.windows(16).any(|window| window == &share.fragment[..16]));
     }
     drop(store);
-    // Another key reads nothing, and destroys nothing either but what it takes for a torn tail.
-    let wrap = KeyWrap::new(&StoreKey::new([8; 32])).unwrap();
-    assert_eq!(record::decode(&wrap, &bytes[16 + HEAD..]), None);
+    // Another key reads nothing and is refused before it could take everything for torn.
+    let other = StoreKey::new([8; 32]);
+    assert_eq!(
+        record::decode(&KeyWrap::new(&other).unwrap(), &bytes[16 + HEAD..]),
+        None
+    );
+    let (home, options) = (Path::new(Machine::HOME), StoreOptions::default());
+    let opened = Store::open_simulated(
+        Arc::new(machine.disk.clone()),
+        &machine.index,
+        home,
+        &other,
+        &options,
+    );
+    assert!(matches!(opened, Err(StoreError::WrongKey(_))));
+    assert_eq!(machine.disk.read(&segment(1)).unwrap(), bytes);
 }
 
 #[test]
