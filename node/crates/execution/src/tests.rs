@@ -640,7 +640,10 @@ fn system_entries_keep_their_bytes() {
         100,
     );
     assert_eq!(info.unwrap().state_version, 1);
-    assert_eq!(entry(system::params_key()), "");
+    assert_eq!(
+        entry(system::params_key()),
+        "0000000070 fc002dc6c0fc000f4240fc00400000fb2710"
+    );
     assert_eq!(
         hex(system::sequence_key(PrincipalId::new(258)).as_bytes()),
         "000000007300000102"
@@ -684,8 +687,10 @@ proptest! {
         transaction in prop::collection::btree_map(0u8..20, any::<Option<u8>>(), 0..12),
     ) {
         let key = |byte: u8| StateKey::new(COUNTER, &[byte / 5, byte]);
-        let mut state = Memory::default();
-        state.entries = committed.iter().map(|(k, v)| (key(*k), vec![*v])).collect();
+        let state = Memory {
+            entries: committed.iter().map(|(k, v)| (key(*k), vec![*v])).collect(),
+            ..Memory::default()
+        };
         let mut overlay = crate::overlay::Overlay::new(&state);
         let mut model = state.clone();
         for (layer, keep) in [(&block, true), (&transaction, false)] {

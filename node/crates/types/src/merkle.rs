@@ -73,6 +73,7 @@ pub fn root_of_path(leaf: Hash, index: usize, count: usize, siblings: &[Hash]) -
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

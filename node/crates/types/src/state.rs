@@ -87,7 +87,7 @@ const SIBLINGS: usize = 4;
 /// The digit of a path at a level of the tree, 0 to 15; 0 below the last level.
 pub fn tree_digit(path: &Hash, level: usize) -> u8 {
     let byte = path.as_bytes().get(level / 2).copied().unwrap_or_default();
-    if level % 2 == 0 { byte >> 4 } else { byte & 0x0f }
+    if level.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f }
 }
 
 /// The hash of an entry in the tree, from the hashes of its key and its value.
