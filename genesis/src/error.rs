@@ -56,7 +56,7 @@ pub enum GenesisError {
     #[error("the slot of member {0} is not below `slots`")]
     SlotOutside(MemberId),
     /// Size and gas limits.
-    #[error("body_bytes_max should be 4 KiB to 8 MiB, and transaction_gas_max at most block_gas_max")]
+    #[error("body_bytes_max should be 256 KiB to 8 MiB, and transaction_gas_max at most block_gas_max")]
     Limits,
     /// Every member needs someone who can register people.
     #[error("member {0} has no principal with the role admin")]

@@ -187,7 +187,7 @@ fn check_params(params: &Params, validators: &ValidatorSet) -> Result<(), Genesi
     if let Some(outside) = validators.iter().find(|validator| validator.slot.get() >= params.slots) {
         return Err(GenesisError::SlotOutside(outside.member));
     }
-    let body_bytes = 4 << 10..=8 << 20;
+    let body_bytes = 256 << 10..=8 << 20;
     if !body_bytes.contains(&params.body_bytes_max) || params.transaction_gas_max > params.block_gas_max {
         return Err(GenesisError::Limits);
     }

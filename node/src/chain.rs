@@ -50,7 +50,7 @@ const WAITERS_MAX: usize = 20_000;
 
 /// Why the loop ends, and the node with it.
 #[derive(Debug, thiserror::Error)]
-pub enum Halt {
+pub(crate) enum Halt {
     /// A durable write failed, or what is kept contradicts itself.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -11,6 +11,9 @@ mod status;
 mod testnet;
 mod tx;
 
+pub(crate) use keys::linkage_key;
+pub(crate) use output::bytes_text;
+pub(crate) use record::{access_log, log_line};
 pub(crate) use testnet::{Layout, write_testnet};
 
 use crate::demo;

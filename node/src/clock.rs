@@ -6,23 +6,23 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Reads the machine's clocks.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     start: Instant,
 }
 
 impl Clock {
     /// A clock whose monotonic time starts now.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { start: Instant::now() }
     }
 
     /// Time since the start; never jumps.
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// Wall-clock time; may jump when the machine's clock is set.
-    pub fn wall(&self) -> Timestamp {
+    pub(crate) fn wall(&self) -> Timestamp {
         let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         Timestamp::new(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
     }

@@ -6,7 +6,7 @@ use salus_net::{Snapshot, Traffic};
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging to standard error. A malformed filter falls back to `info` and says so.
-pub fn start_logging(log: &Log) {
+pub(crate) fn start_logging(log: &Log) {
     let (filter, malformed) = match EnvFilter::try_new(&log.filter) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),

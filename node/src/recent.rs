@@ -3,7 +3,7 @@
 //! Bounded by blocks and by bytes. Older receipts are read by reconstructing their block from shares.
 
 use salus_api::CommittedTransaction;
-use salus_types::{BlockId, Body, Header, Height, Receipt, TransactionId, UnverifiedTransaction};
+use salus_types::{Body, Header, Height, Receipt, TransactionId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -14,26 +14,24 @@ const BYTES_MAX: usize = 16 << 20;
 
 /// A committed block with its body at hand.
 #[derive(Clone, Debug)]
-pub struct CommittedBlock {
+pub(crate) struct CommittedBlock {
     /// Its header.
-    pub header: Header,
-    /// Its id.
-    pub id: BlockId,
+    pub(crate) header: Header,
     /// The ids of its transactions, in order.
-    pub ids: Vec<TransactionId>,
+    pub(crate) ids: Vec<TransactionId>,
     /// Its body.
-    pub body: Body,
+    pub(crate) body: Body,
 }
 
 /// One transaction of a committed block.
 #[derive(Clone, Debug)]
-pub struct Executed {
+pub(crate) struct Executed {
     /// In which block.
-    pub height: Height,
+    pub(crate) height: Height,
     /// At which position.
-    pub index: usize,
+    pub(crate) index: usize,
     /// What it did.
-    pub receipt: Receipt,
+    pub(crate) receipt: Receipt,
 }
 
 impl From<Executed> for CommittedTransaction {
@@ -44,13 +42,8 @@ impl From<Executed> for CommittedTransaction {
 }
 
 impl CommittedBlock {
-    /// The transaction at a position, with its id and receipt.
-    pub fn at(&self, index: usize) -> Option<(TransactionId, &UnverifiedTransaction, &Receipt)> {
-        Some((*self.ids.get(index)?, self.body.transactions.get(index)?, self.body.receipts.get(index)?))
-    }
-
     /// What became of a transaction of this block.
-    pub fn executed(&self, id: &TransactionId) -> Option<Executed> {
+    pub(crate) fn executed(&self, id: &TransactionId) -> Option<Executed> {
         let index = self.ids.iter().position(|other| other == id)?;
         let receipt = self.body.receipts.get(index)?.clone();
         Some(Executed { height: self.header.height, index, receipt })
@@ -59,7 +52,7 @@ impl CommittedBlock {
 
 /// The window.
 #[derive(Debug, Default)]
-pub struct Recent {
+pub(crate) struct Recent {
     blocks: VecDeque<Arc<CommittedBlock>>,
     by_transaction: BTreeMap<TransactionId, Height>,
     bytes: usize,
@@ -67,7 +60,7 @@ pub struct Recent {
 
 impl Recent {
     /// Adds a newly committed block; the oldest ones make room.
-    pub fn push(&mut self, block: Arc<CommittedBlock>) {
+    pub(crate) fn push(&mut self, block: Arc<CommittedBlock>) {
         self.bytes = self.bytes.saturating_add(weight(&block));
         for id in &block.ids {
             self.by_transaction.insert(*id, block.header.height);
@@ -83,14 +76,14 @@ impl Recent {
     }
 
     /// The block of a height, if it is still here.
-    pub fn block(&self, height: Height) -> Option<Arc<CommittedBlock>> {
+    pub(crate) fn block(&self, height: Height) -> Option<Arc<CommittedBlock>> {
         let first = self.blocks.front()?.header.height;
         let index = usize::try_from(height.get().checked_sub(first.get())?).ok()?;
         self.blocks.get(index).cloned()
     }
 
     /// What became of a transaction, if its block is still here.
-    pub fn executed(&self, id: &TransactionId) -> Option<Executed> {
+    pub(crate) fn executed(&self, id: &TransactionId) -> Option<Executed> {
         self.block(*self.by_transaction.get(id)?)?.executed(id)
     }
 }
@@ -102,7 +95,7 @@ fn weight(block: &CommittedBlock) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use salus_types::{Gas, Hash, MemberId, Round, Sealing, Timestamp};
+    use salus_types::{BlockId, Gas, Hash, MemberId, Round, Sealing, Timestamp};
 
     fn block(height: u64, body_length: u32) -> Arc<CommittedBlock> {
         let zero = Hash::ZERO;
@@ -122,7 +115,7 @@ mod tests {
             gas_used: Gas::ZERO,
         };
         let ids = vec![TransactionId::new(Hash::of_content(&height.to_be_bytes()))];
-        Arc::new(CommittedBlock { header, id: BlockId::new(zero), ids, body: Body::default() })
+        Arc::new(CommittedBlock { header, ids, body: Body::default() })
     }
 
     #[test]

@@ -306,6 +306,29 @@ impl Remote {
         answer.id.parse().map_err(garbled)
     }
 
+    /// Hands in up to 256 transactions at once; the first one that is refused is the error.
+    pub async fn submit_batch(
+        &self,
+        chain: &ChainId,
+        transactions: &[UnverifiedTransaction],
+    ) -> Result<(), RemoteError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            results: Vec<Outcome>,
+        }
+        #[derive(Deserialize)]
+        struct Outcome {
+            error: Option<Refusal>,
+        }
+        let encoded: Vec<String> = transactions.iter().map(|one| BASE64.encode(&codec::encode(one))).collect();
+        let batch = json!({ "chain_id": chain.to_string(), "transactions": encoded });
+        let answer: Answer = self.post("/v1/transactions/batch", &batch).await?;
+        match answer.results.into_iter().find_map(|outcome| outcome.error) {
+            Some(Refusal { code, message, hint }) => Err(RemoteError::Refused { status: 200, code, message, hint }),
+            None => Ok(()),
+        }
+    }
+
     /// Hands in a transaction and waits until it is in a block.
     pub async fn submit_and_wait(
         &self,

@@ -7,13 +7,16 @@ use salus_client::{Download, Signer, Terms, Upload, UploadError};
 use salus_types::abi::access::{self, Decision, Purpose, Record, RecordClass, RecordId, StoredReceipt};
 use salus_types::abi::registry::{self, PatientAddress};
 use salus_types::{
-    ContractId, Gas, Height, MemberId, PrincipalId, RecordNumber, Sequence, UnverifiedTransaction,
+    ContractId, Gas, Height, MemberId, PrincipalId, RecordNumber, Sequence, Signature, UnverifiedTransaction,
 };
+use std::sync::{Mutex as StdMutex, PoisonError};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 /// What a transaction may cost unless said otherwise.
 const GAS_LIMIT: Gas = Gas::new(10_000_000);
+/// Transactions handed in at once.
+const BATCH: usize = 250;
 /// How many heights a transaction stays valid.
 const VALID_HEIGHTS: u64 = 1_000;
 
@@ -24,6 +27,8 @@ pub struct Session {
     signer: Signer,
     /// The sequence number of the next transaction, once known.
     next: Mutex<Option<Sequence>>,
+    /// Signatures of everything that was sent.
+    signatures: StdMutex<Vec<Signature>>,
 }
 
 /// Why something was not done.
@@ -81,7 +86,7 @@ pub struct Decided {
 impl Session {
     /// A session of `signer` at a validator.
     pub fn new(remote: Remote, signer: Signer) -> Self {
-        Self { remote, signer, next: Mutex::new(None) }
+        Self { remote, signer, next: Mutex::new(None), signatures: StdMutex::default() }
     }
 
     /// Who acts.
@@ -111,10 +116,51 @@ impl Session {
         };
         let height = self.remote.status().await?.height;
         let terms = Terms { sequence, expires: Height::new(height + VALID_HEIGHTS), gas_limit: GAS_LIMIT };
-        let sent = self.remote.submit_and_wait(self.signer.chain(), &build(&self.signer, terms)).await;
+        let transaction = build(&self.signer, terms);
+        self.note_signature(&transaction);
+        let sent = self.remote.submit_and_wait(self.signer.chain(), &transaction).await;
         // After a failure the sequence is asked for anew: it may or may not have been used.
         *next = sent.is_ok().then(|| sequence.saturating_add(1));
         Ok(sent?)
+    }
+
+    /// Sends many transactions at once, one behind the other, and waits until the last is in a block.
+    pub async fn send_many(
+        &self,
+        count: usize,
+        build: impl Fn(&Signer, Terms) -> UnverifiedTransaction,
+    ) -> Result<Committed, SessionError> {
+        let mut next = self.next.lock().await;
+        let mut sequence = match next.take() {
+            Some(sequence) => sequence,
+            None => self.remote.next_sequence(self.signer.principal()).await?,
+        };
+        let expires = Height::new(self.remote.status().await?.height + VALID_HEIGHTS);
+        let mut transactions = Vec::with_capacity(count);
+        for _ in 0..count {
+            let transaction = build(&self.signer, Terms { sequence, expires, gas_limit: GAS_LIMIT });
+            self.note_signature(&transaction);
+            transactions.push(transaction);
+            sequence = sequence.saturating_add(1);
+        }
+        let (chain, last) = (self.signer.chain(), transactions.pop());
+        for batch in transactions.chunks(BATCH) {
+            self.remote.submit_batch(chain, batch).await?;
+        }
+        let last = last.ok_or_else(|| RemoteError::Garbled("there is nothing to send".into()))?;
+        let committed = self.remote.submit_and_wait(chain, &last).await?;
+        *next = Some(sequence);
+        Ok(committed)
+    }
+
+    fn note_signature(&self, transaction: &UnverifiedTransaction) {
+        self.signatures.lock().unwrap_or_else(PoisonError::into_inner).push(transaction.signature);
+    }
+
+    /// Signatures of everything this session has sent.
+    pub fn signatures(&self) -> Vec<[u8; 64]> {
+        let signatures = self.signatures.lock().unwrap_or_else(PoisonError::into_inner);
+        signatures.iter().map(|signature| *signature.as_bytes()).collect()
     }
 
     /// As [`Self::send`], and the transaction must succeed.

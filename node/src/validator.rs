@@ -197,7 +197,8 @@ fn found(home: &Home, genesis: &Genesis, executor: &Executor, index: &ChainStore
         params: salus_execution::Params {
             block_gas_max: params.block_gas_max,
             transaction_gas_max: params.transaction_gas_max,
-            block_bytes_max: params.body_bytes_max,
+            // The rest of a body holds the parent's certificate and evidence.
+            block_bytes_max: params.body_bytes_max.saturating_sub(64 << 10),
             expiry_heights_max: params.expiry_heights_max,
         },
         contracts: contracts.collect::<Result<_, ValidatorError>>()?,

@@ -13,19 +13,19 @@ use salus_types::codec::{Decode, Encode};
 use salus_types::{BlockId, CommitCertificate, Header, Height, SealedShare, UnverifiedTransaction};
 
 /// Bytes of a direct message, at most.
-pub const DIRECT_MAX: usize = 64 << 10;
+pub(crate) const DIRECT_MAX: usize = 64 << 10;
 /// Bytes of a gossiped message, at most.
-pub const GOSSIP_MAX: usize = 256 << 10;
+pub(crate) const GOSSIP_MAX: usize = 256 << 10;
 /// Bytes of a request or answer that carries a body, a share or a record's piece, at most.
-pub const LARGE_MAX: usize = 20 << 20;
+pub(crate) const LARGE_MAX: usize = 20 << 20;
 /// Bytes of a question, at most.
-pub const ASK_MAX: usize = 4 << 10;
+pub(crate) const ASK_MAX: usize = 4 << 10;
 /// Headers in one answer, at most.
-pub const HEADERS_MAX: u64 = 64;
+pub(crate) const HEADERS_MAX: u64 = 64;
 
 /// Between two validators, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Direct {
+pub(crate) enum Direct {
     /// Encoded consensus message.
     Consensus(Vec<u8>),
     /// How far the sender has committed: sent on connecting and every few seconds.
@@ -34,11 +34,11 @@ pub enum Direct {
 
 /// Transactions on their way to every proposer.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Transactions(pub Vec<UnverifiedTransaction>);
+pub(crate) struct Transactions(pub Vec<UnverifiedTransaction>);
 
 /// A block was committed.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Committed {
+pub(crate) struct Committed {
     /// Its header.
     pub header: Header,
     /// The proof.
@@ -47,7 +47,7 @@ pub struct Committed {
 
 /// About bodies that are being decided.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
-pub enum BodyAsk {
+pub(crate) enum BodyAsk {
     /// The proposer hands out its dealing.
     Push {
         /// The header that commits to it.
@@ -64,7 +64,7 @@ pub enum BodyAsk {
 
 /// The answer to a [`BodyAsk`].
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
-pub enum BodyAnswer {
+pub(crate) enum BodyAnswer {
     /// The push arrived.
     Received,
     /// The dealing that was asked for.
@@ -80,7 +80,7 @@ pub enum BodyAnswer {
 
 /// Why someone asks for a share; its holder logs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum SharePurpose {
+pub(crate) enum SharePurpose {
     /// Someone reads the block.
     Read,
     /// The asker lost its own share.
@@ -91,7 +91,7 @@ pub enum SharePurpose {
 
 /// About committed blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum ShareAsk {
+pub(crate) enum ShareAsk {
     /// The holder's share of a block.
     Share {
         /// The block's height, for the holder's log.
@@ -117,7 +117,7 @@ pub enum ShareAsk {
 
 /// The answer to a [`ShareAsk`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum ShareAnswer {
+pub(crate) enum ShareAnswer {
     /// The share.
     Share(SealedShare),
     /// Consecutive headers, and the certificate of the last.
@@ -135,7 +135,7 @@ pub enum ShareAnswer {
 
 /// About pieces of health records.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
-pub enum RecordAsk {
+pub(crate) enum RecordAsk {
     /// Please store this piece: encoded `salus_records::Piece`.
     Store(Vec<u8>),
     /// Please release your piece: encoded and signed read request.
@@ -144,7 +144,7 @@ pub enum RecordAsk {
 
 /// The answer to a [`RecordAsk`].
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
-pub enum RecordAnswer {
+pub(crate) enum RecordAnswer {
     /// Stored durably; the member's signature over the stored receipt.
     Stored([u8; 64]),
     /// Encoded `salus_records::ReleasedPiece`.
@@ -155,7 +155,7 @@ pub enum RecordAnswer {
 
 /// Why a member does not store or release a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// The bytes are not what they should be.
     #[error("the piece or request is malformed or not meant for this member")]
     Malformed,

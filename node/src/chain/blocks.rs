@@ -33,6 +33,8 @@ pub(super) struct Blocks {
     wanted: BTreeMap<BlockId, Wanted>,
     /// The core waits for this block, which waits for work.
     build: Option<(Height, Round)>,
+    /// The dealing of the height after the next, from a proposer that committed before this node did.
+    early: Option<(Header, Vec<u8>)>,
 }
 
 /// A block that was built here, or judged good.
@@ -48,15 +50,20 @@ pub(super) struct Candidate {
 }
 
 struct Wanted {
-    header: Header,
     round: Round,
     from: MemberId,
     pulls: u8,
 }
 
 impl Blocks {
+    /// Forgets the blocks of a height that is over.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { early: self.early.take(), ..Self::default() };
+    }
+
+    /// The dealing that came before its height began, if it is of this height.
+    pub(super) fn take_early(&mut self, height: Height) -> Option<(Header, Vec<u8>)> {
+        self.early.take().filter(|(header, _)| header.height == height)
     }
 
     pub(super) fn build_waits(&self) -> bool {
@@ -72,10 +79,10 @@ impl Blocks {
     }
 
     /// Notes that a proposal's dealing is missing; whether it still is.
-    pub(super) fn want(&mut self, block: BlockId, header: Header, round: Round, from: MemberId) -> bool {
+    pub(super) fn want(&mut self, block: BlockId, round: Round, from: MemberId) -> bool {
         let missing = !self.good.contains_key(&block) && !self.bad.contains(&block);
         if missing && self.wanted.len() < BLOCKS_MAX {
-            self.wanted.entry(block).or_insert(Wanted { header, round, from, pulls: 0 });
+            self.wanted.entry(block).or_insert(Wanted { round, from, pulls: 0 });
         }
         missing
     }
@@ -260,8 +267,12 @@ impl Chain {
     }
 
     /// Judges a dealing and tells the core.
-    fn on_dealing(&mut self, from: MemberId, header: Header, dealing: Vec<u8>) -> Result<(), Halt> {
+    pub(super) fn on_dealing(&mut self, from: MemberId, header: Header, dealing: Vec<u8>) -> Result<(), Halt> {
         let block = header.id(&self.view.chain);
+        if header.height == self.tip.header.height.saturating_add(2) && from == header.proposer {
+            self.blocks.early = Some((header, dealing));
+            return Ok(());
+        }
         let known = self.blocks.good.contains_key(&block) || self.blocks.bad.contains(&block);
         if known || header.height != self.tip.header.height.next() || !self.blocks.has_room() {
             return Ok(());
@@ -423,7 +434,7 @@ fn push_bytes(header: &Header, dealing: &Dealing) -> Bytes {
 }
 
 /// The parts of a candidate that outlive it: shared by readers.
-pub(super) fn shared(candidate: Candidate, id: BlockId) -> (Arc<crate::recent::CommittedBlock>, ExecutedBlock) {
+pub(super) fn shared(candidate: Candidate) -> (Arc<crate::recent::CommittedBlock>, ExecutedBlock) {
     let Candidate { header, body, ids, executed, .. } = candidate;
-    (Arc::new(crate::recent::CommittedBlock { header, id, ids, body }), executed)
+    (Arc::new(crate::recent::CommittedBlock { header, ids, body }), executed)
 }

@@ -84,7 +84,7 @@ impl Chain {
             share: self.view.shares.location(&id)?,
         })?;
         let header = candidate.header.clone();
-        let (block, executed) = blocks::shared(candidate, id);
+        let (block, executed) = blocks::shared(candidate);
         self.clean_pool(header.height, &block.body.transactions, &executed.state);
         self.evidence.retain(|evidence| !block.body.evidence.contains(evidence));
         self.answer_waiters(&block);

@@ -84,7 +84,11 @@ impl Chain {
         self.blocks.clear();
         let effects = self.consensus.start_height(height, self.validators.clone(), &entries)?;
         self.carry_out(effects)?;
-        self.feed_waiting()
+        self.feed_waiting()?;
+        match self.blocks.take_early(height) {
+            Some((header, dealing)) => self.on_dealing(header.proposer, header, dealing),
+            None => Ok(()),
+        }
     }
 
     /// Hands an input to the core, and then whatever its effects gave rise to.
@@ -127,7 +131,7 @@ impl Chain {
             Effect::Restream { block, .. } => self.push_dealing(block),
             Effect::WantBody { from, header, round } => {
                 let block = header.id(&self.view.chain);
-                if self.blocks.want(block, header, round, from) {
+                if self.blocks.want(block, round, from) {
                     self.timers.set(Alarm::Pull(block), self.now() + PUSH_PATIENCE);
                 }
             }

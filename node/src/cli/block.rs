@@ -48,20 +48,21 @@ fn header_text(header: &Value) -> String {
 
 fn body_text(height: u64, body: &Value) -> String {
     let empty = Vec::new();
-    let list = |name: &str| body.get(name).and_then(Value::as_array).unwrap_or(&empty);
-    let members: Vec<String> = list("shares_from").iter().map(ToString::to_string).collect();
+    let list = |path: &str| body.pointer(path).and_then(Value::as_array).unwrap_or(&empty);
+    let members: Vec<String> = list("/reconstruction/members").iter().map(ToString::to_string).collect();
+    let elapsed_ms = body.pointer("/reconstruction/elapsed_ms").and_then(Value::as_f64).unwrap_or_default();
     let mut lines = vec![format!(
-        "block {height}: opened from the shares of members {} in {} ms, {} transactions",
+        "block {height}: opened from the shares of members {} in {elapsed_ms:.1} ms, {} transactions",
         members.join(", "),
-        field(body, "elapsed_ms"),
-        list("transactions").len(),
+        field(body, "count"),
     )];
-    for transaction in list("transactions") {
+    for transaction in list("/transactions") {
         let receipt = transaction.get("receipt").cloned().unwrap_or_else(|| json!({}));
         lines.push(format!(
-            "  {}  from p{}  {}  gas {}",
+            "  {}  from p{:<4} {:<20} {}  gas {}",
             field(transaction, "id").get(..8).unwrap_or("-"),
             field(transaction, "sender"),
+            transaction.pointer("/call/name").and_then(Value::as_str).unwrap_or("-"),
             if receipt.get("success") == Some(&Value::Bool(true)) { "done  " } else { "failed" },
             field(&receipt, "gas_used"),
         ));

@@ -12,6 +12,9 @@ pub(crate) struct StartArguments {
     /// The validator's folder.
     #[arg(long, env = "SALUS_HOME", value_name = "DIR")]
     home: PathBuf,
+    /// Stop when standard input closes: for programs that start validators and must not leave any behind.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
 }
 
 /// Runs a validator until it is interrupted or terminated.
@@ -24,10 +27,18 @@ pub(crate) async fn run(arguments: &StartArguments, output: Output) -> Result<()
         let value = json!({ "home": shown, "api": format!("http://{address}"), "ready": true });
         output.result(&format!("validator of {shown} answers at http://{address}"), &value);
     };
-    Ok(validator::run(&home, config, interrupted(), ready).await?)
+    Ok(validator::run(&home, config, interrupted(arguments.until_stdin_closes), ready).await?)
 }
 
-async fn interrupted() {
+async fn interrupted(until_stdin_closes: bool) {
+    let closed = async {
+        if until_stdin_closes {
+            let mut sink = tokio::io::sink();
+            let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut sink).await;
+        } else {
+            std::future::pending().await
+        }
+    };
     let terminated = async {
         match signal(SignalKind::terminate()) {
             Ok(mut signal) => drop(signal.recv().await),
@@ -37,5 +48,6 @@ async fn interrupted() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         () = terminated => {}
+        () = closed => {}
     }
 }

@@ -91,8 +91,7 @@ impl ClientDesk {
         let header = self.header(height)?;
         let (body, _) = self.reconstruct(&header).await?;
         let ids = body.transactions.iter().map(|one| one.payload.id(&self.view.chain)).collect();
-        let id = header.id(&self.view.chain);
-        let block = Arc::new(CommittedBlock { header, id, ids, body });
+        let block = Arc::new(CommittedBlock { header, ids, body });
         let mut opened = self.opened();
         opened.push_back(Arc::clone(&block));
         if opened.len() > OPENED_MAX {
