@@ -19,6 +19,7 @@ workspace=$root/contracts-wasm
 artifacts=$workspace/artifacts
 manifest=$artifacts/manifest.json
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$workspace/target}
+stage=$CARGO_TARGET_DIR/stage
 
 die() { echo "build-contracts: $*" >&2; exit 1; }
 
@@ -37,7 +38,7 @@ choose_compiler() {
         die "no compiler: run 'rustup target add $TARGET', or install rustc-web, rust-web-src and lld"
     export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
     compiler="$($RUSTC --version), Debian rustc-web, core and alloc from source"
-    source_root=$(readlink -f /usr/lib/rustlib/src/rust)
+    source_root=/usr/lib/rustlib/src/rust
     local linker=$sysroot/lib/rustlib/$host/bin/rust-lld
     [[ -x $linker ]] || die "no linker at $linker: install the rustup toolchain of rust-toolchain.toml"
     build+=(-Zbuild-std=core,alloc --config "target.$TARGET.linker='$linker'")
@@ -50,11 +51,14 @@ choose_flags() {
         -Ctarget-feature=+bulk-memory,+sign-ext,+mutable-globals,+multivalue
         -Clink-arg=-zstack-size=$((STACK_KB * 1024))
     )
-    local remap=(
-        "--remap-path-prefix=$root=/salus"
-        "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-        "--remap-path-prefix=$source_root=/rust"
-    )
+    local remap=("--remap-path-prefix=$stage=/salus") path
+    # The compiler names its sources by either path; dependencies lie in one folder for each registry.
+    for path in "$source_root" "$(readlink -f "$source_root")"; do
+        remap+=("--remap-path-prefix=$path=/rust")
+    done
+    for path in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+        remap+=("--remap-path-prefix=$path=/crates")
+    done
     local all=("${flags[@]}" "${remap[@]}")
     CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${all[*]}")
     export CARGO_ENCODED_RUSTFLAGS
@@ -68,10 +72,20 @@ source_hash() {
         LC_ALL=C sort -u | xargs sha256sum | sha256sum | cut -d' ' -f1
 }
 
+# Copies the sources into one folder. Cargo hashes the absolute path of a crate outside the workspace into its
+# symbols, and so into the order of the code: with `abi` inside, the artefacts are the same wherever the checkout is.
+copy_sources() {
+    rm -rf "$stage"
+    mkdir -p "$stage"
+    (cd "$workspace" && cp -r Cargo.toml Cargo.lock sdk registry access rules "$stage/")
+    cp -r "$root/runtime/abi" "$root/rust-toolchain.toml" "$stage/"
+    sed -i -e 's|"../runtime/abi"|"abi"|' -e 's|^exclude = .*|exclude = ["abi"]|' "$stage/Cargo.toml"
+}
+
 compile() {
     local packages=()
     for crate in "${CRATES[@]}"; do packages+=(-p "salus-${crate//_/-}"); done
-    (cd "$workspace" && "${build[@]}" "${packages[@]}")
+    (cd "$stage" && "${build[@]}" "${packages[@]}")
     out=$CARGO_TARGET_DIR/$TARGET/release
 }
 
@@ -111,6 +125,7 @@ check() {
 
 choose_compiler
 choose_flags
+copy_sources
 compile
 case ${1:-} in
     --check) check ;;

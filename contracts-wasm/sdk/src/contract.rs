@@ -116,7 +116,7 @@ macro_rules! contract {
 /// What [`contract!`](crate::contract) expands to; not for contracts themselves.
 #[doc(hidden)]
 pub mod exports {
-    use super::{Abort, Answer, Ctx, Decode, Encode, Vec, codec, host};
+    use super::{Abort, Answer, Ctx, Decode, Vec, codec, host};
 
     /// Sets room aside for an input.
     pub fn room(len: i32) -> i32 {
