@@ -1,4 +1,5 @@
 //! The access contract's artefact: the scenarios of reading a health record.
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 mod common;
 
