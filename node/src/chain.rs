@@ -210,7 +210,7 @@ impl Chain {
         match alarm {
             Alarm::Consensus(id) => self.feed(Input::Timeout(id)),
             Alarm::Start => self.start_if_due(),
-            Alarm::Build => self.build_now(),
+            Alarm::Build => self.build_waiting(),
             Alarm::Pull(block) => {
                 self.pull(block);
                 Ok(())

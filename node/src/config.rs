@@ -95,7 +95,7 @@ impl Default for Repair {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".into(), json: false }
+        Self { filter: "info,arc_malachitebft_core_consensus=warn,libp2p_swarm=warn".into(), json: false }
     }
 }
 

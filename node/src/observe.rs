@@ -2,6 +2,7 @@
 
 use crate::config::Log;
 use metrics::{counter, gauge};
+use std::io::IsTerminal;
 use salus_net::{Snapshot, Traffic};
 use tracing_subscriber::EnvFilter;
 
@@ -11,7 +12,7 @@ pub(crate) fn start_logging(log: &Log) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let started = if log.json { builder.json().try_init() } else { builder.try_init() };
     if let Err(error) = started {
         tracing::debug!(error, "logging was started before");

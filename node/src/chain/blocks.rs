@@ -104,8 +104,14 @@ impl Chain {
         Ok(())
     }
 
-    /// Builds the block that the core waits for, with whatever work there is.
-    pub(super) fn build_now(&mut self) -> Result<(), Halt> {
+    /// Work has come, or was waited for long enough: builds the block that the core waits for.
+    pub(super) fn build_waiting(&mut self) -> Result<(), Halt> {
+        self.build_now()?;
+        self.feed_waiting()
+    }
+
+    /// Builds the block with whatever work there is; it waits among the inputs for the core.
+    fn build_now(&mut self) -> Result<(), Halt> {
         self.timers.cancel(Alarm::Build);
         let Some((height, round)) = self.blocks.build.take() else { return Ok(()) };
         if self.tip.certificate.is_none() && self.tip.header.height > Height::ZERO {

@@ -6,13 +6,21 @@ use crate::archivist;
 use crate::wire::Direct;
 use salus_consensus::{Effect, Input, Message};
 use salus_store::SigningStep;
-use salus_types::{Hash, Height, MemberId, VoteKind, codec};
+use salus_types::{Hash, Height, MemberId, Round, VoteKind, codec};
 use std::time::Duration;
 
 /// How long to wait for a pushed dealing before asking for it.
 const PUSH_PATIENCE: Duration = Duration::from_millis(150);
 /// Pieces of evidence that wait for a block, at most.
 const EVIDENCE_MAX: usize = 64;
+
+/// Something that is about to leave under this member's signature.
+struct Signed {
+    height: Height,
+    round: Round,
+    step: SigningStep,
+    digest: Hash,
+}
 
 impl Chain {
     /// A consensus message from a member's stream.
@@ -24,9 +32,10 @@ impl Chain {
                 return Ok(());
             }
         };
-        let starts_next = message.height() == self.tip.header.height.next();
+        let height = message.height();
         self.feed(Input::Message { from, message })?;
-        if starts_next && self.phase == Phase::Idle {
+        // Compared with the tip as it is now: the message may have decided its own height.
+        if height == self.tip.header.height.next() && self.phase == Phase::Idle {
             self.summoned = true;
             self.start_if_due()?;
         }
@@ -50,7 +59,7 @@ impl Chain {
         self.gossip_transactions();
         match self.phase {
             Phase::Idle => self.start_if_due(),
-            Phase::Deciding if self.blocks.build_waits() => self.build_now(),
+            Phase::Deciding if self.blocks.build_waits() => self.build_waiting(),
             Phase::Deciding | Phase::Gathering(_) => Ok(()),
         }
     }
@@ -97,7 +106,8 @@ impl Chain {
         self.feed_waiting()
     }
 
-    fn feed_waiting(&mut self) -> Result<(), Halt> {
+    /// Hands what earlier effects gave rise to to the core.
+    pub(super) fn feed_waiting(&mut self) -> Result<(), Halt> {
         while let Some(input) = self.inputs.pop_front() {
             let effects = self.consensus.handle(input)?;
             self.carry_out(effects)?;
@@ -110,10 +120,11 @@ impl Chain {
     /// The belt besides the core's own guard: whatever is about to leave signed is first recorded in the last-signed
     /// state, which becomes durable with the flush that comes before it leaves.
     fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Halt> {
-        for effect in &effects {
-            if let Effect::Broadcast(message) = effect {
-                self.record_signature(message)?;
-            }
+        let mut signed: Vec<Signed> = effects.iter().filter_map(|effect| self.signed_here(effect)).collect();
+        // The core may publish a proposal after the prevote for it; what counts is the order of the steps.
+        signed.sort_by_key(|signed| (signed.height, signed.round, signed.step));
+        for Signed { height, round, step, digest } in signed {
+            self.wal.check_and_record(height, round, step, digest)?;
         }
         effects.into_iter().try_for_each(|effect| self.carry_out_one(effect))
     }
@@ -159,7 +170,9 @@ impl Chain {
         Ok(())
     }
 
-    fn record_signature(&mut self, message: &Message) -> Result<(), Halt> {
+    /// What an effect sends out under this member's own signature, if it does.
+    fn signed_here(&self, effect: &Effect) -> Option<Signed> {
+        let Effect::Broadcast(message) = effect else { return None };
         let (member, height, round, step, signed) = match message {
             Message::Vote(signed) => {
                 let vote = &signed.vote;
@@ -174,12 +187,10 @@ impl Chain {
                 let bytes = proposal.signed_bytes(&self.view.chain);
                 (proposal.proposer, proposal.height, proposal.round, SigningStep::Proposal, bytes)
             }
-            Message::Polka(_) | Message::Round(_) => return Ok(()),
+            Message::Polka(_) | Message::Round(_) => return None,
         };
-        if member == self.view.me {
-            self.wal.check_and_record(height, round, step, Hash::of_content(&signed))?;
-        }
-        Ok(())
+        let digest = Hash::of_content(&signed);
+        (member == self.view.me).then_some(Signed { height, round, step, digest })
     }
 
     fn broadcast(&self, message: &Message) {
