@@ -9,5 +9,7 @@ pub const ACCESS: &[u8] = include_bytes!("../../contracts-wasm/artifacts/access.
 
 /// The code with this hash, if it is one of the contracts that ship with this program.
 pub fn builtin_code(hash: &Hash) -> Option<&'static [u8]> {
-    [REGISTRY, ACCESS].into_iter().find(|code| Hash::of_content(code) == *hash)
+    [REGISTRY, ACCESS]
+        .into_iter()
+        .find(|code| Hash::of_content(code) == *hash)
 }

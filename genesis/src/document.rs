@@ -62,14 +62,29 @@ enum RoleName {
 
 pub(crate) fn read(text: &str) -> Result<Agreement, GenesisError> {
     let document: Document = toml::from_str(text).map_err(|error| GenesisError::Toml(error.to_string()))?;
-    let contracts = document.contracts.iter().map(|hash| hash.parse()).collect::<Result<_, _>>();
+    let contracts = document
+        .contracts
+        .iter()
+        .map(|hash| hash.parse())
+        .collect::<Result<_, _>>();
     Ok(Agreement {
         name: document.name,
         time: Timestamp::new(document.time_ms),
         params: document.params.into(),
-        members: document.members.into_iter().map(MemberTable::read).collect::<Result<_, _>>()?,
-        principals: document.principals.into_iter().map(PrincipalTable::read).collect::<Result<_, _>>()?,
-        contracts: contracts.map_err(|_| GenesisError::Field { field: "contracts", expected: HASHES })?,
+        members: document
+            .members
+            .into_iter()
+            .map(MemberTable::read)
+            .collect::<Result<_, _>>()?,
+        principals: document
+            .principals
+            .into_iter()
+            .map(PrincipalTable::read)
+            .collect::<Result<_, _>>()?,
+        contracts: contracts.map_err(|_| GenesisError::Field {
+            field: "contracts",
+            expected: HASHES,
+        })?,
     })
 }
 
@@ -80,7 +95,11 @@ pub(crate) fn write(agreement: &Agreement) -> Result<String, GenesisError> {
         contracts: agreement.contracts.iter().map(ToString::to_string).collect(),
         params: agreement.params.into(),
         members: agreement.members.iter().map(MemberTable::write).collect(),
-        principals: agreement.principals.iter().map(PrincipalTable::write).collect::<Result<_, _>>()?,
+        principals: agreement
+            .principals
+            .iter()
+            .map(PrincipalTable::write)
+            .collect::<Result<_, _>>()?,
     };
     toml::to_string(&document).map_err(|error| GenesisError::Toml(error.to_string()))
 }
@@ -89,7 +108,10 @@ const HASHES: &str = "a list of hashes of 64 hexadecimal digits";
 const KEY: &str = "a key of 64 hexadecimal digits";
 
 fn key(field: &'static str, text: &str) -> Result<[u8; 32], GenesisError> {
-    let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    let bytes = HEXLOWER
+        .decode(text.as_bytes())
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or(GenesisError::Field { field, expected: KEY })
 }
 
@@ -144,7 +166,10 @@ impl PrincipalTable {
             Role::Operator => RoleName::Operator,
             Role::Auditor => RoleName::Auditor,
             Role::Patient | Role::Doctor | Role::Device => {
-                return Err(GenesisError::Field { field: "role", expected: "admin, manager, operator or auditor" });
+                return Err(GenesisError::Field {
+                    field: "role",
+                    expected: "admin, manager, operator or auditor",
+                });
             }
         };
         Ok(Self {

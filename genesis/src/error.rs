@@ -45,7 +45,9 @@ pub enum GenesisError {
         most: usize,
     },
     /// S is out of range.
-    #[error("{slots} slots are out of range: there must be one for each of {members} members and at most 128")]
+    #[error(
+        "{slots} slots are out of range: there must be one for each of {members} members and at most 128"
+    )]
     Slots {
         /// The slots found.
         slots: usize,

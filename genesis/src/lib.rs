@@ -102,7 +102,10 @@ impl Genesis {
         if agreement.contracts.len() < 2 {
             return Err(GenesisError::MissingContracts);
         }
-        Ok(Self { agreement, validators })
+        Ok(Self {
+            agreement,
+            validators,
+        })
     }
 
     /// The text of `genesis.toml`; reading it back gives the same genesis.
@@ -138,37 +141,53 @@ impl Genesis {
 
     /// The contracts with their numbers.
     pub fn contracts(&self) -> impl Iterator<Item = (ContractId, Hash)> + '_ {
-        (1..).map(ContractId::new).zip(self.agreement.contracts.iter().copied())
+        (1..)
+            .map(ContractId::new)
+            .zip(self.agreement.contracts.iter().copied())
     }
 }
 
 /// What a founding contract is instantiated with.
 pub fn instantiate_input(agreement: &Agreement, contract: ContractId) -> Vec<u8> {
     match contract {
-        ContractId::REGISTRY => codec::encode(&registry::Instantiate { principals: agreement.principals.clone() }),
+        ContractId::REGISTRY => codec::encode(&registry::Instantiate {
+            principals: agreement.principals.clone(),
+        }),
         _ => Vec::new(),
     }
 }
 
 fn check_name(name: &str) -> Result<(), GenesisError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if (1..=32).contains(&name.len()) && name.chars().all(plain) { Ok(()) } else { Err(GenesisError::Name) }
+    if (1..=32).contains(&name.len()) && name.chars().all(plain) {
+        Ok(())
+    } else {
+        Err(GenesisError::Name)
+    }
 }
 
 fn check_members(members: &[Member]) -> Result<ValidatorSet, GenesisError> {
     for (number, member) in members.iter().enumerate() {
         if usize::from(member.id.get()) != number {
-            return Err(GenesisError::MemberNumber { found: member.id, expected: number });
+            return Err(GenesisError::MemberNumber {
+                found: member.id,
+                expected: number,
+            });
         }
         if member.name.is_empty() || member.name.len() > 64 {
             return Err(GenesisError::MemberName(member.id));
         }
-        let network_key_taken = |other: &Member| other.network_key == member.network_key && other.id != member.id;
+        let network_key_taken =
+            |other: &Member| other.network_key == member.network_key && other.id != member.id;
         if members.iter().any(network_key_taken) || member.network_key == member.consensus_key {
             return Err(GenesisError::SharedKey(member.id));
         }
     }
-    let validator = |member: &Member| Validator { member: member.id, key: member.consensus_key, slot: member.slot };
+    let validator = |member: &Member| Validator {
+        member: member.id,
+        key: member.consensus_key,
+        slot: member.slot,
+    };
     Ok(ValidatorSet::new(members.iter().map(validator).collect())?)
 }
 
@@ -182,9 +201,15 @@ fn check_params(params: &Params, validators: &ValidatorSet) -> Result<(), Genesi
         });
     }
     if slots < validators.count() || params.slots > Params::SLOTS_MAX {
-        return Err(GenesisError::Slots { slots, members: validators.count() });
+        return Err(GenesisError::Slots {
+            slots,
+            members: validators.count(),
+        });
     }
-    if let Some(outside) = validators.iter().find(|validator| validator.slot.get() >= params.slots) {
+    if let Some(outside) = validators
+        .iter()
+        .find(|validator| validator.slot.get() >= params.slots)
+    {
         return Err(GenesisError::SlotOutside(outside.member));
     }
     let body_bytes = 256 << 10..=8 << 20;

@@ -56,7 +56,10 @@ fn the_chain_id_changes_with_anything_agreed() {
 #[test]
 fn usual_thresholds_follow_the_number_of_members() {
     let of = |n| (Params::usual(n).threshold, Params::usual(n).slots);
-    assert_eq!([of(1), of(4), of(7), of(10), of(31)], [(1, 2), (2, 8), (3, 16), (4, 32), (11, 64)]);
+    assert_eq!(
+        [of(1), of(4), of(7), of(10), of(31)],
+        [(1, 2), (2, 8), (3, 16), (4, 32), (11, 64)]
+    );
 }
 
 #[test]
@@ -74,8 +77,17 @@ fn each_mistake_is_named() {
     assert!(refused(|a| a.members[1].consensus_key = a.members[0].consensus_key).contains("stands twice"));
     assert!(refused(|a| drop(a.principals.pop())).contains("admin"));
     assert!(refused(|a| a.contracts.clear()).contains("registry"));
-    let misspelt = Genesis::new(agreement(4)).unwrap().to_toml().unwrap().replace("threshold", "treshold");
-    assert!(Genesis::from_toml(&misspelt).unwrap_err().to_string().contains("treshold"));
+    let misspelt = Genesis::new(agreement(4))
+        .unwrap()
+        .to_toml()
+        .unwrap()
+        .replace("threshold", "treshold");
+    assert!(
+        Genesis::from_toml(&misspelt)
+            .unwrap_err()
+            .to_string()
+            .contains("treshold")
+    );
 }
 
 #[test]

@@ -25,7 +25,9 @@ pub(crate) fn admit(view: &View, transaction: UnverifiedTransaction) -> Result<T
         return Err(Rejection::ExpiryTooFar { latest });
     }
     if payload.gas_limit > view.params.transaction_gas_max {
-        return Err(Rejection::GasLimit { max: view.params.transaction_gas_max });
+        return Err(Rejection::GasLimit {
+            max: view.params.transaction_gas_max,
+        });
     }
     let fault = |fault| {
         tracing::error!(%fault, "the state could not be read");
@@ -36,12 +38,17 @@ pub(crate) fn admit(view: &View, transaction: UnverifiedTransaction) -> Result<T
     if sender.status != Status::Active {
         return Err(Rejection::SenderDeleted);
     }
-    let next = view.executor.next_sequence(&view.index, payload.sender).map_err(fault)?;
+    let next = view
+        .executor
+        .next_sequence(&view.index, payload.sender)
+        .map_err(fault)?;
     if payload.sequence < next {
         return Err(Rejection::Replay { next });
     }
     if let Call::Contract { contract, .. } = payload.call
-        && salus_execution::system::contract(&view.index, contract).map_err(fault)?.is_none()
+        && salus_execution::system::contract(&view.index, contract)
+            .map_err(fault)?
+            .is_none()
     {
         return Err(Rejection::UnknownContract);
     }
@@ -51,14 +58,19 @@ pub(crate) fn admit(view: &View, transaction: UnverifiedTransaction) -> Result<T
     }
     let transaction = transaction.verify(&view.chain, &PublicKey::new(sender.signing_key))?;
     let id = transaction.id();
-    let from = Sender { organisation: sender.organisation, next };
+    let from = Sender {
+        organisation: sender.organisation,
+        next,
+    };
     match view.pool().insert(transaction, from, tip) {
         Ok(()) | Err(PoolError::Known) => Ok(id),
         Err(PoolError::Replay { next }) => Err(Rejection::Replay { next }),
         Err(PoolError::SequenceTaken) => Err(Rejection::SequenceTaken),
         Err(PoolError::OutOfOrder { next }) => Err(Rejection::OutOfOrder { next }),
         Err(PoolError::Expired(_)) => Err(Rejection::Expired { height: tip }),
-        Err(PoolError::OverQuota) => Err(Rejection::OverQuota { retry_after: Duration::from_secs(1) }),
+        Err(PoolError::OverQuota) => Err(Rejection::OverQuota {
+            retry_after: Duration::from_secs(1),
+        }),
         Err(PoolError::Full) => Err(Rejection::PoolFull),
     }
 }

@@ -5,7 +5,8 @@ use crate::courier::{Answer, Courier};
 use crate::view::View;
 use crate::wire::{HEADERS_MAX, LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose};
 use salus_archive::{
-    Archive, CertifiedBlock, Effect, Input, JobId, Purpose, ReadError, RepairProgress, RequestId, ShareRefusal,
+    Archive, CertifiedBlock, Effect, Input, JobId, Purpose, ReadError, RepairProgress, RequestId,
+    ShareRefusal,
 };
 use salus_net::{Protocol, RequestError, SendError};
 use salus_seal::OpenedBlock;
@@ -27,15 +28,28 @@ pub(crate) enum Event {
     Connected(MemberId),
     Disconnected(MemberId),
     /// A peer says how far it is.
-    Tip { member: MemberId, height: Height },
+    Tip {
+        member: MemberId,
+        height: Height,
+    },
     /// The chain's loop committed a block.
-    Committed { height: Height, id: BlockId },
+    Committed {
+        height: Height,
+        id: BlockId,
+    },
     /// The chain's loop wants the body of a block that was decided without it.
     Gather(Box<Header>),
     /// Somebody wants a block opened.
-    Open { header: Box<Header>, reply: oneshot::Sender<Result<Arc<OpenedBlock>, ReadError>> },
+    Open {
+        header: Box<Header>,
+        reply: oneshot::Sender<Result<Arc<OpenedBlock>, ReadError>>,
+    },
     /// A member answered.
-    Answered { request: RequestId, member: MemberId, answer: Answer },
+    Answered {
+        request: RequestId,
+        member: MemberId,
+        answer: Answer,
+    },
     /// Look for lost shares again.
     LookForLost,
     Stop,
@@ -68,7 +82,16 @@ impl Archivist {
         inbox_sender: SyncSender<Event>,
         archive: Archive,
     ) -> Self {
-        Self { view, courier, chain, inbox, inbox_sender, archive, waiting: BTreeMap::new(), next_job: 0 }
+        Self {
+            view,
+            courier,
+            chain,
+            inbox,
+            inbox_sender,
+            archive,
+            waiting: BTreeMap::new(),
+            next_job: 0,
+        }
     }
 
     /// Runs until the node stops; an error halts it.
@@ -104,7 +127,11 @@ impl Archivist {
                 let job = self.job(Waiting::Reader(reply));
                 self.feed(Input::Open { job, header, own })
             }
-            Event::Answered { request, member, answer } => self.on_answer(request, member, answer),
+            Event::Answered {
+                request,
+                member,
+                answer,
+            } => self.on_answer(request, member, answer),
             Event::LookForLost => self.look_for_lost(),
             Event::Stop => Ok(()),
         }
@@ -131,7 +158,10 @@ impl Archivist {
 
     fn look_for_lost(&mut self) -> Result<(), StoreError> {
         let lost = self.view.shares.missing(RANGES_MAX)?;
-        let count: u64 = lost.iter().map(|range| range.end().get() - range.start().get() + 1).sum();
+        let count: u64 = lost
+            .iter()
+            .map(|range| range.end().get() - range.start().get() + 1)
+            .sum();
         let repaired = self.view.progress.repair().repaired;
         self.view.progress.set_repair(count, repaired);
         if count == 0 {
@@ -148,23 +178,52 @@ impl Archivist {
 
     fn carry_out(&mut self, effect: Effect) -> Result<(), StoreError> {
         match effect {
-            Effect::AskShare { request, member, height, block, purpose } => {
+            Effect::AskShare {
+                request,
+                member,
+                height,
+                block,
+                purpose,
+            } => {
                 let purpose = match purpose {
                     Purpose::Sync => SharePurpose::Sync,
                     Purpose::Repair => SharePurpose::Repair,
                     Purpose::Read => SharePurpose::Read,
                 };
-                self.ask(request, member, &ShareAsk::Share { height, block, purpose })
+                self.ask(
+                    request,
+                    member,
+                    &ShareAsk::Share {
+                        height,
+                        block,
+                        purpose,
+                    },
+                )
             }
-            Effect::AskHeaders { request, member, from, max } => {
+            Effect::AskHeaders {
+                request,
+                member,
+                from,
+                max,
+            } => {
                 let max = u64::from(max).min(HEADERS_MAX);
                 self.ask(request, member, &ShareAsk::Headers { from, max })
             }
             Effect::Opened { job, block } => self.on_opened(job, block),
             Effect::Failed { job, error } => self.on_failed(job, error),
             Effect::Apply(certified) => {
-                let CertifiedBlock { header, body, share, certificate } = *certified;
-                self.hand_over(Missed { header, body, share, certificate })
+                let CertifiedBlock {
+                    header,
+                    body,
+                    share,
+                    certificate,
+                } = *certified;
+                self.hand_over(Missed {
+                    header,
+                    body,
+                    share,
+                    certificate,
+                })
             }
             Effect::NeedHeader { height } => {
                 let header = self.view.index.header(height)?.map(Box::new);
@@ -174,14 +233,24 @@ impl Archivist {
             Effect::Progress(RepairProgress { repaired, remaining }) => {
                 self.view.progress.set_repair(remaining, repaired);
                 tracing::info!(repaired, remaining, "repairing own shares");
-                if remaining == 0 { self.look_for_lost() } else { Ok(()) }
+                if remaining == 0 {
+                    self.look_for_lost()
+                } else {
+                    Ok(())
+                }
             }
             Effect::OwnShareDamaged { height, error } => {
                 tracing::warn!(%height, %error, "the own share is damaged: repairing it");
                 self.feed(Input::Missing(vec![height..=height]))
             }
-            Effect::Blame { member, height, fault, .. } => {
-                metrics::counter!("salus_wrong_answers_total", "member" => member.get().to_string()).increment(1);
+            Effect::Blame {
+                member,
+                height,
+                fault,
+                ..
+            } => {
+                metrics::counter!("salus_wrong_answers_total", "member" => member.get().to_string())
+                    .increment(1);
                 tracing::warn!(%member, %height, %fault, "a member answered as no honest one does");
                 Ok(())
             }
@@ -195,10 +264,16 @@ impl Archivist {
 
     fn ask(&mut self, request: RequestId, member: MemberId, ask: &ShareAsk) -> Result<(), StoreError> {
         let inbox = self.inbox_sender.clone();
-        let asked = self.courier.ask_then(member, Protocol::Shares, codec::encode(ask), move |answer| {
-            // A lost answer is a silent member: the archive asks another one.
-            let _ = inbox.try_send(Event::Answered { request, member, answer });
-        });
+        let asked = self
+            .courier
+            .ask_then(member, Protocol::Shares, codec::encode(ask), move |answer| {
+                // A lost answer is a silent member: the archive asks another one.
+                let _ = inbox.try_send(Event::Answered {
+                    request,
+                    member,
+                    answer,
+                });
+            });
         match asked {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -218,16 +293,32 @@ impl Archivist {
             Err(RequestError::Busy) => ShareRefusal::Busy,
             Err(_) => ShareRefusal::Unreachable,
         };
-        let answer = answer.ok().and_then(|bytes| codec::decode::<ShareAnswer>(&bytes, LARGE_MAX).ok());
+        let answer = answer
+            .ok()
+            .and_then(|bytes| codec::decode::<ShareAnswer>(&bytes, LARGE_MAX).ok());
         let input = match answer {
-            Some(ShareAnswer::Share(share)) => Input::Share { request, member, result: Ok(share) },
-            Some(ShareAnswer::Headers { headers, certificate: Some(certificate) }) => {
-                Input::Headers { request, member, headers, certificate: Box::new(certificate) }
-            }
+            Some(ShareAnswer::Share(share)) => Input::Share {
+                request,
+                member,
+                result: Ok(share),
+            },
+            Some(ShareAnswer::Headers {
+                headers,
+                certificate: Some(certificate),
+            }) => Input::Headers {
+                request,
+                member,
+                headers,
+                certificate: Box::new(certificate),
+            },
             Some(ShareAnswer::Headers { .. }) => Input::HeadersRefused { request, member },
             Some(ShareAnswer::Missing | ShareAnswer::Holds(_)) | None => {
                 self.feed(Input::HeadersRefused { request, member })?;
-                Input::Share { request, member, result: Err(refusal) }
+                Input::Share {
+                    request,
+                    member,
+                    result: Err(refusal),
+                }
             }
         };
         self.feed(input)
@@ -241,7 +332,12 @@ impl Archivist {
             }
             Some(Waiting::Chain(header)) => {
                 let share = block.rederive(self.view.slot).ok();
-                self.hand_over(Missed { header: *header, body: block.body().to_vec(), share, certificate: None })
+                self.hand_over(Missed {
+                    header: *header,
+                    body: block.body().to_vec(),
+                    share,
+                    certificate: None,
+                })
             }
             None => Ok(()),
         }
@@ -254,7 +350,9 @@ impl Archivist {
             }
             Some(Waiting::Chain(header)) => {
                 tracing::warn!(height = %header.height, %error, "a decided block could not be gathered yet");
-                self.tell_chain(chain::Event::NotGathered { height: header.height });
+                self.tell_chain(chain::Event::NotGathered {
+                    height: header.height,
+                });
             }
             None => {}
         }
@@ -275,7 +373,9 @@ impl Archivist {
     }
 
     fn store(&mut self, height: Height, share: &SealedShare) -> Result<(), StoreError> {
-        let Some(header) = self.view.index.header(height)? else { return Ok(()) };
+        let Some(header) = self.view.index.header(height)? else {
+            return Ok(());
+        };
         let id = header.id(&self.view.chain);
         self.view.shares.put_repaired(&header, id, share)
     }

@@ -11,7 +11,9 @@
 //! ends the loop, and with it the node. A file for each concern:
 //!
 //! - `deciding`: the core's effects, messages and timers;
-//! - `blocks`: blocks that are being decided: building, handing out, judging;
+//! - `blocks`: blocks that are being decided: building and handing out;
+//! - `judging`: whether a block may be voted for;
+//! - `probation`: watching before voting again, after the write-ahead log was lost;
 //! - `committing`: a decided block becomes part of the chain;
 //! - `timers`, `event`: what wakes the loop up.
 
@@ -19,6 +21,8 @@ mod blocks;
 mod committing;
 mod deciding;
 mod event;
+mod judging;
+mod probation;
 mod timers;
 
 pub(crate) use event::{Event, Missed};
@@ -29,6 +33,7 @@ use crate::courier::Courier;
 use crate::view::View;
 use crate::wire::Direct;
 use blocks::Blocks;
+use probation::Probation;
 use salus_api::{CommittedTransaction, EventLog, Reply};
 use salus_consensus::{Consensus, Input};
 use salus_execution::ExecutionError;
@@ -61,7 +66,9 @@ pub(crate) enum Halt {
     #[error(transparent)]
     State(#[from] StateFault),
     /// A certified block does not execute here to what its header says.
-    #[error("block {height} was certified, but does not hold here: {reason}; stop and compare this node with its peers")]
+    #[error(
+        "block {height} was certified, but does not hold here: {reason}; stop and compare this node with its peers"
+    )]
     Diverged {
         /// Which block.
         height: Height,
@@ -81,8 +88,12 @@ pub(crate) struct Parts {
     pub(crate) inbox: Receiver<Event>,
     /// The way into `inbox`, for answers to questions that the loop asks.
     pub(crate) inbox_sender: SyncSender<Event>,
-    pub(crate) consensus: Consensus,
+    pub(crate) settings: salus_consensus::Config,
     pub(crate) wal: Wal,
+    /// There was no write-ahead log: a new node, or one that lost it.
+    pub(crate) log_is_new: bool,
+    /// The index lost blocks that were committed here.
+    pub(crate) blocks_were_lost: bool,
     pub(crate) validators: ValidatorSet,
     pub(crate) events: EventLog,
     pub(crate) tip: Tip,
@@ -116,7 +127,10 @@ pub(crate) struct Chain {
     archive: SyncSender<archivist::Event>,
     inbox: Receiver<Event>,
     inbox_sender: SyncSender<Event>,
+    settings: salus_consensus::Config,
     consensus: Consensus,
+    probation: Option<Probation>,
+    log_is_new: bool,
     wal: Wal,
     validators: ValidatorSet,
     events: EventLog,
@@ -137,13 +151,17 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self {
+        let lost = parts.blocks_were_lost || parts.log_is_new && parts.tip.header.height > Height::ZERO;
+        let mut chain = Self {
             view: parts.view,
             courier: parts.courier,
             archive: parts.archive,
             inbox: parts.inbox,
             inbox_sender: parts.inbox_sender,
-            consensus: parts.consensus,
+            consensus: Consensus::new(parts.settings.clone()),
+            settings: parts.settings,
+            probation: None,
+            log_is_new: parts.log_is_new,
             wal: parts.wal,
             validators: parts.validators,
             events: parts.events,
@@ -157,7 +175,11 @@ impl Chain {
             evidence: Vec::new(),
             committed_at: Duration::ZERO,
             summoned: false,
+        };
+        if lost {
+            chain.begin_probation();
         }
+        chain
     }
 
     /// Runs until the node stops (`Ok`) or must halt.
@@ -170,7 +192,10 @@ impl Chain {
         }
         self.schedule_start();
         loop {
-            let wait = self.timers.next().map_or(TIP_INTERVAL, |at| at.saturating_sub(self.now()));
+            let wait = self
+                .timers
+                .next()
+                .map_or(TIP_INTERVAL, |at| at.saturating_sub(self.now()));
             match self.inbox.recv_timeout(wait) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(event) => self.on_event(event)?,

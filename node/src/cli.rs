@@ -25,7 +25,12 @@ use std::process::ExitCode;
 
 /// A permissioned chain for sharing health records: every hospital keeps only its share of every block.
 #[derive(Debug, Parser)]
-#[command(name = "salus", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "salus",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 struct Arguments {
     /// Print one JSON object instead of text.
     #[arg(long, global = true)]
@@ -71,7 +76,13 @@ enum Command {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct NodeArguments {
     /// Address of a validator's public interface.
-    #[arg(long, global = true, env = "SALUS_NODE", default_value = "http://127.0.0.1:8700", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "SALUS_NODE",
+        default_value = "http://127.0.0.1:8700",
+        value_name = "URL"
+    )]
     node: String,
 }
 
@@ -124,7 +135,10 @@ impl CliError {
 pub fn main() -> ExitCode {
     let Arguments { json, command } = Arguments::parse();
     let output = Output { json };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run(command, output)),
         Err(error) => Err(CliError::Usage(format!("no threads can be started: {error}"))),

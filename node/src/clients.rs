@@ -17,7 +17,9 @@ use salus_api::{
     BlockHead, MemberStatus, NodeStatus, PrincipalState, Rejection, Request, StateAnswer, StorageStatus,
 };
 use salus_types::state::{StateFault, StateKey};
-use salus_types::{BlockId, Hash, Height, PrincipalId, Timestamp, TransactionId, UnverifiedTransaction, codec};
+use salus_types::{
+    BlockId, Hash, Height, PrincipalId, Timestamp, TransactionId, UnverifiedTransaction, codec,
+};
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
@@ -39,7 +41,13 @@ impl ClientDesk {
         chain: SyncSender<chain::Event>,
         archive: SyncSender<archivist::Event>,
     ) -> Self {
-        Self { view, courier, chain, archive, opened: Mutex::default() }
+        Self {
+            view,
+            courier,
+            chain,
+            archive,
+            opened: Mutex::default(),
+        }
     }
 
     /// Whether a request waits for other members.
@@ -59,27 +67,41 @@ impl ClientDesk {
     pub(crate) fn answer(&self, request: Request) {
         match request {
             Request::Submit { transaction, reply } => {
-                let _ = reply.send(self.submit(transaction));
+                deliver(reply, self.submit(transaction));
                 self.wake_chain();
             }
             Request::SubmitBatch { transactions, reply } => {
-                let results = transactions.into_iter().map(|transaction| self.submit(transaction)).collect();
-                let _ = reply.send(results);
+                let results = transactions
+                    .into_iter()
+                    .map(|transaction| self.submit(transaction))
+                    .collect();
+                deliver(reply, results);
                 self.wake_chain();
             }
             Request::WaitCommitted { id, reply } => {
                 let _ = self.chain.try_send(chain::Event::Wait { id, reply });
             }
-            Request::Status { reply } => drop(reply.send(self.status())),
+            Request::Status { reply } => deliver(reply, self.status()),
             Request::Members { reply } => answer_or_log(reply, self.members()),
             Request::Headers { from, limit, reply } => answer_or_log(reply, self.headers(from, limit)),
             Request::Block { height, reply } => answer_or_log(reply, self.block(height)),
-            Request::Query { contract, entry, input, caller, reply } => {
-                let _ = reply.send(query::contract(&self.view, contract, entry, &input, caller));
+            Request::Query {
+                contract,
+                entry,
+                input,
+                caller,
+                reply,
+            } => {
+                deliver(
+                    reply,
+                    query::contract(&self.view, contract, entry, &input, caller),
+                );
             }
             Request::State { key, proof, reply } => answer_or_log(reply, self.state(&key, proof)),
             Request::Principal { principal, reply } => answer_or_log(reply, self.principal(principal)),
-            other => tracing::error!(request = ?other, "a request that waits for others came to the wrong desk"),
+            other => {
+                tracing::error!(request = ?other, "a request that waits for others came to the wrong desk")
+            }
         }
     }
 
@@ -102,7 +124,13 @@ impl ClientDesk {
         let height = tip.map_or(Height::ZERO, |tip| tip.height);
         let header = view.index.header(height).ok().flatten();
         let validators = view.executor.validator_set(&view.index).ok();
-        let connected = self.courier.net().peers().iter().filter(|peer| peer.connected).count();
+        let connected = self
+            .courier
+            .net()
+            .peers()
+            .iter()
+            .filter(|peer| peer.connected)
+            .count();
         let small = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
         NodeStatus {
             height,
@@ -130,7 +158,9 @@ impl ClientDesk {
         let validators = view.executor.validator_set(&view.index).map_err(text)?;
         let members = view.executor.members(&view.index).map_err(text)?;
         let status = |member: salus_types::Member| {
-            let linked = peers.iter().any(|peer| peer.member == member.id && peer.connected);
+            let linked = peers
+                .iter()
+                .any(|peer| peer.member == member.id && peer.connected);
             MemberStatus {
                 validating: validators.get(member.id).is_some(),
                 connected: linked || member.id == view.me,
@@ -141,13 +171,16 @@ impl ClientDesk {
     }
 
     fn headers(&self, from: Option<Height>, limit: u16) -> Result<Vec<salus_types::Header>, String> {
-        let first = from.unwrap_or_else(|| self.view.tip().saturating_sub(u64::from(limit).saturating_sub(1)));
+        let first =
+            from.unwrap_or_else(|| self.view.tip().saturating_sub(u64::from(limit).saturating_sub(1)));
         let headers = self.view.index.headers(first, usize::from(limit)).map_err(text)?;
         Ok(headers.into_iter().map(|(_, header)| header).collect())
     }
 
     fn block(&self, height: Height) -> Result<Option<BlockHead>, String> {
-        let Some(header) = self.view.index.header(height).map_err(text)? else { return Ok(None) };
+        let Some(header) = self.view.index.header(height).map_err(text)? else {
+            return Ok(None);
+        };
         let certificate = self.view.index.certificate(height).map_err(text)?;
         Ok(Some(BlockHead { header, certificate }))
     }
@@ -157,7 +190,12 @@ impl ClientDesk {
         let height = state.height().unwrap_or(Height::ZERO);
         let value = salus_types::state::StateReader::get(&state, key).map_err(text)?;
         let proof = proof
-            .then(|| self.view.executor.prove(&state, key).map(|proof| codec::encode(&proof)))
+            .then(|| {
+                self.view
+                    .executor
+                    .prove(&state, key)
+                    .map(|proof| codec::encode(&proof))
+            })
             .transpose()
             .map_err(text)?;
         Ok(StateAnswer { value, proof, height })
@@ -166,9 +204,14 @@ impl ClientDesk {
     fn principal(&self, principal: PrincipalId) -> Result<Option<PrincipalState>, String> {
         let view = &self.view;
         let read = || -> Result<_, StateFault> {
-            let Some(found) = view.executor.sender(&view.index, principal)? else { return Ok(None) };
+            let Some(found) = view.executor.sender(&view.index, principal)? else {
+                return Ok(None);
+            };
             let next_sequence = view.executor.next_sequence(&view.index, principal)?;
-            Ok(Some(PrincipalState { principal: found, next_sequence }))
+            Ok(Some(PrincipalState {
+                principal: found,
+                next_sequence,
+            }))
         };
         read().map_err(text)
     }
@@ -178,10 +221,15 @@ fn text(error: impl ToString) -> String {
     error.to_string()
 }
 
+/// Sends an answer to a client, which may have left.
+fn deliver<T>(reply: salus_api::Reply<T>, answer: T) {
+    let _ = reply.send(answer);
+}
+
 /// Sends an answer; a fault of this node's own is logged, and the client learns that there is no answer.
 fn answer_or_log<T>(reply: salus_api::Reply<T>, answer: Result<T, String>) {
     match answer {
-        Ok(answer) => drop(reply.send(answer)),
+        Ok(answer) => deliver(reply, answer),
         Err(error) => tracing::error!(error, "a request could not be answered"),
     }
 }

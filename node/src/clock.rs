@@ -13,7 +13,9 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock whose monotonic time starts now.
     pub(crate) fn start() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 
     /// Time since the start; never jumps.

@@ -71,31 +71,45 @@ pub struct Log {
 
 impl Default for Api {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8700)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8700)),
+        }
     }
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self { listen: vec!["/ip4/0.0.0.0/tcp/8600".into()] }
+        Self {
+            listen: vec!["/ip4/0.0.0.0/tcp/8600".into()],
+        }
     }
 }
 
 impl Default for Chain {
     fn default() -> Self {
-        Self { block_interval_ms: 50, heartbeat_ms: 60_000, propose_timeout_ms: 1_000, vote_timeout_ms: 500 }
+        Self {
+            block_interval_ms: 50,
+            heartbeat_ms: 60_000,
+            propose_timeout_ms: 1_000,
+            vote_timeout_ms: 500,
+        }
     }
 }
 
 impl Default for Repair {
     fn default() -> Self {
-        Self { bytes_per_second: 32 << 20 }
+        Self {
+            bytes_per_second: 32 << 20,
+        }
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info,arc_malachitebft_core_consensus=warn,libp2p_swarm=warn".into(), json: false }
+        Self {
+            filter: "info,arc_malachitebft_core_consensus=warn,libp2p_swarm=warn".into(),
+            json: false,
+        }
     }
 }
 
@@ -139,9 +153,14 @@ impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File { path: shown.clone(), error })?;
-        let config: Self =
-            toml::from_str(&text).map_err(|error| ConfigError::Toml { path: shown, error: error.to_string() })?;
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
+            path: shown.clone(),
+            error,
+        })?;
+        let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Toml {
+            path: shown,
+            error: error.to_string(),
+        })?;
         config.check()?;
         Ok(config)
     }
@@ -152,23 +171,38 @@ impl Config {
             return Err(ConfigError::Range("chain.block_interval_ms should be 1 to 60000"));
         }
         if chain.heartbeat_ms < chain.block_interval_ms.max(1_000) {
-            return Err(ConfigError::Range("chain.heartbeat_ms should be at least 1000 and the block interval"));
+            return Err(ConfigError::Range(
+                "chain.heartbeat_ms should be at least 1000 and the block interval",
+            ));
         }
-        if !(50..=60_000).contains(&chain.propose_timeout_ms) || !(50..=60_000).contains(&chain.vote_timeout_ms) {
-            return Err(ConfigError::Range("chain.propose_timeout_ms and vote_timeout_ms should be 50 to 60000"));
+        if !(50..=60_000).contains(&chain.propose_timeout_ms)
+            || !(50..=60_000).contains(&chain.vote_timeout_ms)
+        {
+            return Err(ConfigError::Range(
+                "chain.propose_timeout_ms and vote_timeout_ms should be 50 to 60000",
+            ));
         }
         if self.network.listen.is_empty() {
-            return Err(ConfigError::Range("network.listen should name at least one address"));
+            return Err(ConfigError::Range(
+                "network.listen should name at least one address",
+            ));
         }
         if self.repair.bytes_per_second < 64 << 10 {
-            return Err(ConfigError::Range("repair.bytes_per_second should be at least 65536"));
+            return Err(ConfigError::Range(
+                "repair.bytes_per_second should be at least 65536",
+            ));
         }
         Ok(())
     }
 
     /// The text of a `config.toml` with a comment for every key.
     pub fn to_commented_toml(&self) -> String {
-        let quoted: Vec<String> = self.network.listen.iter().map(|address| format!("{address:?}")).collect();
+        let quoted: Vec<String> = self
+            .network
+            .listen
+            .iter()
+            .map(|address| format!("{address:?}"))
+            .collect();
         format!(
             "\
 # How this validator runs. Every key may be left out; these are the values in force.
@@ -220,7 +254,10 @@ mod tests {
     #[test]
     fn the_commented_file_reads_back_as_the_same_configuration() {
         let config = Config::default();
-        assert_eq!(toml::from_str::<Config>(&config.to_commented_toml()).unwrap(), config);
+        assert_eq!(
+            toml::from_str::<Config>(&config.to_commented_toml()).unwrap(),
+            config
+        );
     }
 
     #[test]

@@ -20,7 +20,10 @@ pub(crate) struct Courier {
 
 impl Courier {
     pub(crate) fn new(net: Handle) -> Self {
-        Self { net, waiting: Mutex::default() }
+        Self {
+            net,
+            waiting: Mutex::default(),
+        }
     }
 
     pub(crate) fn net(&self) -> &Handle {

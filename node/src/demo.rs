@@ -3,7 +3,11 @@
 //! It starts the same `salus start` that a hospital runs, acts as the people of two hospitals through HTTP, kills and
 //! wipes validators, and finally searches every folder for anything that should not be there. Any step that does not
 //! give what it should ends the demo with an error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the demo is shown on a terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the demo is shown on a terminal"
+)]
 
 mod canaries;
 mod network;
@@ -69,11 +73,17 @@ pub(crate) async fn run(arguments: DemoArguments, json: bool) -> Result<(), CliE
     let kept = network.end().await;
     let summary = outcome?;
     if let Some(folder) = kept {
-        teller.note(&format!("the validators' folders are kept in {}", folder.display()));
+        teller.note(&format!(
+            "the validators' folders are kept in {}",
+            folder.display()
+        ));
     }
     teller.finish(&summary);
     if summary.canaries_found > 0 {
-        return Err(CliError::Demo(format!("{} marks were found at rest", summary.canaries_found)));
+        return Err(CliError::Demo(format!(
+            "{} marks were found at rest",
+            summary.canaries_found
+        )));
     }
     Ok(())
 }

@@ -99,23 +99,41 @@ impl Home {
 
     /// Writes a file that only this user may read, durably, making its folder if needed. Never overwrites.
     pub fn write_private(&self, path: &Path, content: &[u8]) -> Result<(), HomeError> {
-        let fail = |error| HomeError::File { path: path.display().to_string(), error };
+        let fail = |error| HomeError::File {
+            path: path.display().to_string(),
+            error,
+        };
         if let Some(folder) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fail)?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(fail)?;
         }
-        let mut file =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
-        file.write_all(content).and_then(|()| file.sync_all()).map_err(fail)
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(fail)?;
+        file.write_all(content)
+            .and_then(|()| file.sync_all())
+            .map_err(fail)
     }
 
     /// Opens the validator's keys.
     pub fn keys(&self) -> Result<ValidatorKeys, HomeError> {
         let path = self.key_file();
         let shown = path.display().to_string();
-        let sealed = fs::read(&path).map_err(|error| HomeError::File { path: shown.clone(), error })?;
+        let sealed = fs::read(&path).map_err(|error| HomeError::File {
+            path: shown.clone(),
+            error,
+        })?;
         let passphrase = self.passphrase()?;
-        let identity = keystore::decrypt(&sealed, &passphrase)
-            .map_err(|error| HomeError::Keystore { path: shown, error: error.to_string() })?;
+        let identity = keystore::decrypt(&sealed, &passphrase).map_err(|error| HomeError::Keystore {
+            path: shown,
+            error: error.to_string(),
+        })?;
         Ok(ValidatorKeys::from_seed(&identity.signing().seed()))
     }
 

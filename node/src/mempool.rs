@@ -23,7 +23,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { count_max: 20_000, bytes_max: 32 << 20, ahead_max: 512, organisation_percent: 60, reserved: 256 }
+        Self {
+            count_max: 20_000,
+            bytes_max: 32 << 20,
+            ahead_max: 512,
+            organisation_percent: 60,
+            reserved: 256,
+        }
     }
 }
 
@@ -98,7 +104,10 @@ struct Waiting {
 impl Mempool {
     /// An empty pool.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self {
+            limits,
+            ..Self::default()
+        }
     }
 
     /// How many transactions wait.
@@ -124,7 +133,9 @@ impl Mempool {
 
     /// Whether something waits that can be executed now.
     pub fn is_ready(&self) -> bool {
-        self.queues.values().any(|queue| queue.waiting.contains_key(&queue.next))
+        self.queues
+            .values()
+            .any(|queue| queue.waiting.contains_key(&queue.next))
     }
 
     /// Takes a checked transaction; `tip` is the committed height.
@@ -138,7 +149,11 @@ impl Mempool {
         self.known.insert(transaction.id(), (principal, sequence));
         self.arrivals.insert(arrival, (principal, sequence));
         *self.organisations.entry(sender.organisation).or_default() += 1;
-        let waiting = Waiting { transaction, arrival, organisation: sender.organisation };
+        let waiting = Waiting {
+            transaction,
+            arrival,
+            organisation: sender.organisation,
+        };
         let queue = self.queues.entry(principal).or_default();
         queue.next = queue.next.max(sender.next);
         queue.waiting.insert(sequence, waiting);
@@ -159,12 +174,18 @@ impl Mempool {
         if payload.expires <= tip {
             return Err(PoolError::Expired(payload.expires));
         }
-        if self.queues.get(&payload.sender).is_some_and(|own| own.waiting.contains_key(&payload.sequence)) {
+        if self
+            .queues
+            .get(&payload.sender)
+            .is_some_and(|own| own.waiting.contains_key(&payload.sequence))
+        {
             return Err(PoolError::SequenceTaken);
         }
         let governance = matches!(payload.call, Call::System(_));
         let room = self.limits.count_max + if governance { self.limits.reserved } else { 0 };
-        if self.len() >= room || self.bytes.saturating_add(transaction.encoded_length()) > self.limits.bytes_max {
+        if self.len() >= room
+            || self.bytes.saturating_add(transaction.encoded_length()) > self.limits.bytes_max
+        {
             return Err(PoolError::Full);
         }
         let held = self.organisations.get(&sender.organisation).copied().unwrap_or(0);
@@ -179,7 +200,9 @@ impl Mempool {
         let mut upcoming: BTreeMap<PrincipalId, Sequence> = BTreeMap::new();
         let (mut chosen, mut bytes) = (Vec::new(), 0usize);
         for (sender, sequence) in self.arrivals.values() {
-            let Some(queue) = self.queues.get(sender) else { continue };
+            let Some(queue) = self.queues.get(sender) else {
+                continue;
+            };
             let upcoming = upcoming.entry(*sender).or_insert(queue.next);
             if sequence != upcoming {
                 continue; // it waits for an earlier one, or went in right behind that one
@@ -195,7 +218,11 @@ impl Mempool {
                 chosen.push(waiting.transaction.clone());
                 *upcoming = upcoming.saturating_add(1);
                 // One that arrived later keeps its place behind the other senders' that came in between.
-                if queue.waiting.get(upcoming).is_some_and(|following| following.arrival > waiting.arrival) {
+                if queue
+                    .waiting
+                    .get(upcoming)
+                    .is_some_and(|following| following.arrival > waiting.arrival)
+                {
                     break;
                 }
             }
@@ -207,7 +234,9 @@ impl Mempool {
     /// sequence number its next transaction carries.
     pub fn committed(&mut self, tip: Height, executed: impl IntoIterator<Item = (PrincipalId, Sequence)>) {
         for (sender, next) in executed {
-            let Some(queue) = self.queues.get_mut(&sender) else { continue };
+            let Some(queue) = self.queues.get_mut(&sender) else {
+                continue;
+            };
             queue.next = queue.next.max(next);
             let rest = queue.waiting.split_off(&queue.next);
             let done = std::mem::replace(&mut queue.waiting, rest);
@@ -217,7 +246,12 @@ impl Mempool {
         let expired: Vec<(PrincipalId, Sequence)> = self
             .arrivals
             .values()
-            .filter(|(sender, sequence)| self.queues.get(sender).and_then(|q| q.waiting.get(sequence)).is_some_and(late))
+            .filter(|(sender, sequence)| {
+                self.queues
+                    .get(sender)
+                    .and_then(|q| q.waiting.get(sequence))
+                    .is_some_and(late)
+            })
             .copied()
             .collect();
         for (sender, sequence) in expired {
@@ -228,15 +262,24 @@ impl Mempool {
 
     /// Removes one transaction: its execution was refused.
     pub fn remove(&mut self, sender: PrincipalId, sequence: Sequence) {
-        if let Some(waiting) = self.queues.get_mut(&sender).and_then(|queue| queue.waiting.remove(&sequence)) {
+        if let Some(waiting) = self
+            .queues
+            .get_mut(&sender)
+            .and_then(|queue| queue.waiting.remove(&sequence))
+        {
             self.forget(waiting);
         }
     }
 
     /// Removes everything of a sender: its key changed, so the signatures were checked under the wrong one.
     pub fn remove_sender(&mut self, sender: PrincipalId) {
-        let Some(queue) = self.queues.remove(&sender) else { return };
-        queue.waiting.into_values().for_each(|waiting| self.forget(waiting));
+        let Some(queue) = self.queues.remove(&sender) else {
+            return;
+        };
+        queue
+            .waiting
+            .into_values()
+            .for_each(|waiting| self.forget(waiting));
     }
 
     fn forget(&mut self, waiting: Waiting) {

@@ -2,8 +2,8 @@
 
 use crate::config::Log;
 use metrics::{counter, gauge};
-use std::io::IsTerminal;
 use salus_net::{Snapshot, Traffic};
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging to standard error. A malformed filter falls back to `info` and says so.
@@ -12,8 +12,15 @@ pub(crate) fn start_logging(log: &Log) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    let started = if log.json { builder.json().try_init() } else { builder.try_init() };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let started = if log.json {
+        builder.json().try_init()
+    } else {
+        builder.try_init()
+    };
     if let Err(error) = started {
         tracing::debug!(error, "logging was started before");
     }
@@ -32,7 +39,16 @@ pub(crate) fn network(snapshot: &Snapshot) {
         ("shares", snapshot.shares),
         ("records", snapshot.records),
     ];
-    for (kind, Traffic { messages_out, bytes_out, messages_in, bytes_in }) in kinds {
+    for (
+        kind,
+        Traffic {
+            messages_out,
+            bytes_out,
+            messages_in,
+            bytes_in,
+        },
+    ) in kinds
+    {
         counter!("salus_net_messages_out_total", "kind" => kind).absolute(messages_out);
         counter!("salus_net_bytes_out_total", "kind" => kind).absolute(bytes_out);
         counter!("salus_net_messages_in_total", "kind" => kind).absolute(messages_in);

@@ -18,9 +18,17 @@ use std::sync::mpsc::SyncSender;
 /// Something a peer wants.
 pub(crate) enum Job {
     /// A question about shares or records.
-    Question { from: MemberId, bytes: Vec<u8>, reply: Reply },
+    Question {
+        from: MemberId,
+        bytes: Vec<u8>,
+        reply: Reply,
+    },
     /// Gossiped transactions.
-    Transactions { from: MemberId, bytes: Vec<u8>, id: GossipId },
+    Transactions {
+        from: MemberId,
+        bytes: Vec<u8>,
+        id: GossipId,
+    },
 }
 
 /// Works off peers' jobs; shared by the threads of one pool.
@@ -61,10 +69,17 @@ impl PeerDesk {
 
     fn on_share(&self, from: MemberId, bytes: &[u8]) -> ShareAnswer {
         let answer = match codec::decode(bytes, ASK_MAX) {
-            Ok(ShareAsk::Share { height, block, purpose }) => {
+            Ok(ShareAsk::Share {
+                height,
+                block,
+                purpose,
+            }) => {
                 tracing::debug!(%from, %height, ?purpose, "a member asked for the own share");
                 metrics::counter!("salus_shares_served_total").increment(1);
-                self.view.shares.get_block(&block).map(|share| share.map_or(ShareAnswer::Missing, ShareAnswer::Share))
+                self.view
+                    .shares
+                    .get_block(&block)
+                    .map(|share| share.map_or(ShareAnswer::Missing, ShareAnswer::Share))
             }
             Ok(ShareAsk::Headers { from, max }) => self.headers(from, max),
             Ok(ShareAsk::Holds { height }) => self.view.shares.contains(height).map(ShareAnswer::Holds),
@@ -80,7 +95,11 @@ impl PeerDesk {
     fn headers(&self, from: Height, max: u64) -> Result<ShareAnswer, salus_store::StoreError> {
         let index = &self.view.index;
         let count = usize::try_from(max.min(HEADERS_MAX)).unwrap_or_default();
-        let mut headers: Vec<_> = index.headers(from, count)?.into_iter().map(|(_, header)| header).collect();
+        let mut headers: Vec<_> = index
+            .headers(from, count)?
+            .into_iter()
+            .map(|(_, header)| header)
+            .collect();
         let mut certificate = None;
         while let Some(last) = headers.last() {
             certificate = index.certificate(last.height)?;

@@ -22,8 +22,9 @@ pub(crate) fn answer(view: &View, ask: RecordAsk) -> RecordAnswer {
 fn store(view: &View, bytes: &[u8]) -> Result<[u8; 64], Refusal> {
     let piece = Piece::decode(bytes).map_err(|_| Refusal::Malformed)?;
     let root = piece.root().map_err(|_| Refusal::Malformed)?;
-    let checked =
-        piece.check(&view.chain, view.me, &root, &view.keys.release).map_err(|_| Refusal::Malformed)?;
+    let checked = piece
+        .check(&view.chain, view.me, &root, &view.keys.release)
+        .map_err(|_| Refusal::Malformed)?;
     view.pieces.put(&root, bytes).map_err(|error| match error {
         StoreError::PieceConflict(_) => Refusal::Conflict,
         error => {
@@ -40,15 +41,29 @@ fn release(view: &View, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     let asked = request.request;
     let requester = requester(view, &request)?;
     let verified = request
-        .verify(&view.chain, &PublicKey::new(requester.signing_key), view.clock.wall())
+        .verify(
+            &view.chain,
+            &PublicKey::new(requester.signing_key),
+            view.clock.wall(),
+        )
         .map_err(|_| Refusal::NotSigned)?;
-    let id = TicketId { patient: asked.patient, record: asked.record, requester: asked.requester };
+    let id = TicketId {
+        patient: asked.patient,
+        record: asked.record,
+        requester: asked.requester,
+    };
     let ticket: Option<Ticket> = query(view, access::query::TICKET, &id)?;
     if ticket.is_none_or(|ticket| ticket.until_ms < view.clock.wall().get()) {
         return Err(Refusal::NoTicket);
     }
-    let record: Option<Record> =
-        query(view, access::query::RECORD, &RecordId { patient: asked.patient, record: asked.record })?;
+    let record: Option<Record> = query(
+        view,
+        access::query::RECORD,
+        &RecordId {
+            patient: asked.patient,
+            record: asked.record,
+        },
+    )?;
     release_piece(view, &verified, &record.ok_or(Refusal::NoTicket)?, &requester)
 }
 
@@ -68,17 +83,28 @@ fn release_piece(
         .map_err(|_| Refusal::NotHeld)?;
     let key = EncryptionKey::new(requester.encryption_key);
     let released = piece
-        .release(&view.keys.release, request, record, &key, Seed::new(view.random()))
+        .release(
+            &view.keys.release,
+            request,
+            record,
+            &key,
+            Seed::new(view.random()),
+        )
         .map_err(|_| Refusal::Malformed)?;
     Ok(released.encode())
 }
 
 fn requester(view: &View, request: &SignedReadRequest) -> Result<Principal, Refusal> {
-    let principal = view.executor.sender(&view.index, request.request.requester).map_err(|fault| {
-        tracing::error!(%fault, "the state could not be read");
-        Refusal::Busy
-    })?;
-    principal.filter(|principal| principal.status == Status::Active).ok_or(Refusal::NotSigned)
+    let principal = view
+        .executor
+        .sender(&view.index, request.request.requester)
+        .map_err(|fault| {
+            tracing::error!(%fault, "the state could not be read");
+            Refusal::Busy
+        })?;
+    principal
+        .filter(|principal| principal.status == Status::Active)
+        .ok_or(Refusal::NotSigned)
 }
 
 /// Asks the access contract on the committed state.

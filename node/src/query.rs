@@ -18,13 +18,23 @@ pub(crate) fn contract(
 ) -> Result<QueryAnswer, QueryRefusal> {
     let state = view.index.view();
     let height = state.height().unwrap_or(Height::ZERO);
-    let env = BlockEnv { height, time: view.clock.wall(), proposer: view.me };
+    let env = BlockEnv {
+        height,
+        time: view.clock.wall(),
+        proposer: view.me,
+    };
     let mut input = Vec::with_capacity(argument.len() + 1);
     input.push(entry);
     input.extend_from_slice(argument);
-    let answer = view.executor.query(&state, &env, contract, ReadKind::Query, caller, input, GAS_MAX);
+    let answer = view
+        .executor
+        .query(&state, &env, contract, ReadKind::Query, caller, input, GAS_MAX);
     match answer {
-        Ok(outcome) => Ok(QueryAnswer { output: outcome.output, gas_used: outcome.gas_used, height }),
+        Ok(outcome) => Ok(QueryAnswer {
+            output: outcome.output,
+            gas_used: outcome.gas_used,
+            height,
+        }),
         Err(QueryError::UnknownContract) => Err(QueryRefusal::UnknownContract),
         Err(QueryError::Aborted(code)) => Err(QueryRefusal::Aborted { code }),
         Err(QueryError::Trapped(code)) => Err(QueryRefusal::Trapped { code }),

@@ -37,7 +37,11 @@ pub(crate) struct Executed {
 impl From<Executed> for CommittedTransaction {
     fn from(executed: Executed) -> Self {
         let index = u32::try_from(executed.index).unwrap_or(u32::MAX);
-        Self { height: executed.height, index, receipt: executed.receipt }
+        Self {
+            height: executed.height,
+            index,
+            receipt: executed.receipt,
+        }
     }
 }
 
@@ -46,7 +50,11 @@ impl CommittedBlock {
     pub(crate) fn executed(&self, id: &TransactionId) -> Option<Executed> {
         let index = self.ids.iter().position(|other| other == id)?;
         let receipt = self.body.receipts.get(index)?.clone();
-        Some(Executed { height: self.header.height, index, receipt })
+        Some(Executed {
+            height: self.header.height,
+            index,
+            receipt,
+        })
     }
 }
 
@@ -67,7 +75,9 @@ impl Recent {
         }
         self.blocks.push_back(block);
         while self.blocks.len() > 1 && (self.blocks.len() > BLOCKS_MAX || self.bytes > BYTES_MAX) {
-            let Some(oldest) = self.blocks.pop_front() else { break };
+            let Some(oldest) = self.blocks.pop_front() else {
+                break;
+            };
             self.bytes = self.bytes.saturating_sub(weight(&oldest));
             for id in &oldest.ids {
                 self.by_transaction.remove(id);
@@ -107,7 +117,13 @@ mod tests {
             parent: BlockId::new(zero),
             validators: zero,
             next_validators: zero,
-            sealing: Sealing { suite: 1, threshold: 1, slots: 1, body_length, sealed_length: 0 },
+            sealing: Sealing {
+                suite: 1,
+                threshold: 1,
+                slots: 1,
+                body_length,
+                sealed_length: 0,
+            },
             body_commitment: zero,
             share_root: zero,
             receipts_root: zero,
@@ -115,7 +131,11 @@ mod tests {
             gas_used: Gas::ZERO,
         };
         let ids = vec![TransactionId::new(Hash::of_content(&height.to_be_bytes()))];
-        Arc::new(CommittedBlock { header, ids, body: Body::default() })
+        Arc::new(CommittedBlock {
+            header,
+            ids,
+            body: Body::default(),
+        })
     }
 
     #[test]

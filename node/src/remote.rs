@@ -178,8 +178,14 @@ fn decode<T: Encode + Decode<()>>(base64: &str) -> Result<T, RemoteError> {
 impl Remote {
     /// The validator at a base address such as `http://127.0.0.1:8700`.
     pub fn new(base: &str) -> Result<Self, RemoteError> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().map_err(garbled)?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), http })
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .map_err(garbled)?;
+        Ok(Self {
+            base: base.trim_end_matches('/').to_owned(),
+            http,
+        })
     }
 
     /// Its base address.
@@ -198,9 +204,15 @@ impl Remote {
         if status.is_success() {
             return Ok(body.into());
         }
-        let refusal: Refusal = serde_json::from_slice(&body).map_err(|_| garbled(format!("HTTP status {status}")))?;
+        let refusal: Refusal =
+            serde_json::from_slice(&body).map_err(|_| garbled(format!("HTTP status {status}")))?;
         let Refusal { code, message, hint } = refusal;
-        Err(RemoteError::Refused { status: status.as_u16(), code, message, hint })
+        Err(RemoteError::Refused {
+            status: status.as_u16(),
+            code,
+            message,
+            hint,
+        })
     }
 
     /// A JSON answer to a GET.
@@ -210,7 +222,9 @@ impl Remote {
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, content: &Value) -> Result<T, RemoteError> {
-        let body = self.send(self.http.post(format!("{}{path}", self.base)).json(content)).await?;
+        let body = self
+            .send(self.http.post(format!("{}{path}", self.base)).json(content))
+            .await?;
         serde_json::from_slice(&body).map_err(garbled)
     }
 
@@ -248,7 +262,9 @@ impl Remote {
         }
         let key = |text: &str| -> Result<[u8; 32], RemoteError> {
             let bytes = HEXLOWER.decode(text.as_bytes()).map_err(garbled)?;
-            bytes.try_into().map_err(|_| garbled("a key is not 32 bytes long"))
+            bytes
+                .try_into()
+                .map_err(|_| garbled("a key is not 32 bytes long"))
         };
         let answer: Answer = self.get("/v1/members").await?;
         let member = |row: Row| {
@@ -302,7 +318,9 @@ impl Remote {
         struct Answer {
             id: String,
         }
-        let answer: Answer = self.post("/v1/transactions", &submission(chain, transaction)).await?;
+        let answer: Answer = self
+            .post("/v1/transactions", &submission(chain, transaction))
+            .await?;
         answer.id.parse().map_err(garbled)
     }
 
@@ -320,11 +338,19 @@ impl Remote {
         struct Outcome {
             error: Option<Refusal>,
         }
-        let encoded: Vec<String> = transactions.iter().map(|one| BASE64.encode(&codec::encode(one))).collect();
+        let encoded: Vec<String> = transactions
+            .iter()
+            .map(|one| BASE64.encode(&codec::encode(one)))
+            .collect();
         let batch = json!({ "chain_id": chain.to_string(), "transactions": encoded });
         let answer: Answer = self.post("/v1/transactions/batch", &batch).await?;
         match answer.results.into_iter().find_map(|outcome| outcome.error) {
-            Some(Refusal { code, message, hint }) => Err(RemoteError::Refused { status: 200, code, message, hint }),
+            Some(Refusal { code, message, hint }) => Err(RemoteError::Refused {
+                status: 200,
+                code,
+                message,
+                hint,
+            }),
             None => Ok(()),
         }
     }
@@ -335,11 +361,14 @@ impl Remote {
         chain: &ChainId,
         transaction: &UnverifiedTransaction,
     ) -> Result<Committed, RemoteError> {
-        let mut answer: Committed =
-            self.post("/v1/transactions?wait=commit", &submission(chain, transaction)).await?;
+        let mut answer: Committed = self
+            .post("/v1/transactions?wait=commit", &submission(chain, transaction))
+            .await?;
         while answer.receipt.is_none() {
             if answer.state == "unknown" {
-                return Err(garbled("the transaction left the pool without being executed: sign it again"));
+                return Err(garbled(
+                    "the transaction left the pool without being executed: sign it again",
+                ));
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
             answer = self.get(&format!("/v1/transactions/{}", answer.id)).await?;
@@ -369,16 +398,28 @@ impl Remote {
             signature: String,
         }
         let url = format!("{}/v1/records/pieces/{}", self.base, member.get());
-        let request = self.http.put(url).header("content-type", "application/octet-stream").body(piece);
+        let request = self
+            .http
+            .put(url)
+            .header("content-type", "application/octet-stream")
+            .body(piece);
         let answer: Answer = serde_json::from_slice(&self.send(request).await?).map_err(garbled)?;
         let signature = HEXLOWER.decode(answer.signature.as_bytes()).map_err(garbled)?;
-        signature.try_into().map_err(|_| garbled("a signature is not 64 bytes long"))
+        signature
+            .try_into()
+            .map_err(|_| garbled("a signature is not 64 bytes long"))
     }
 
     /// Asks a member for its piece of a record, through this validator.
     pub async fn read_piece(&self, member: MemberId, request: Vec<u8>) -> Result<Vec<u8>, RemoteError> {
         let url = format!("{}/v1/records/pieces/{}/read", self.base, member.get());
-        self.send(self.http.post(url).header("content-type", "application/octet-stream").body(request)).await
+        self.send(
+            self.http
+                .post(url)
+                .header("content-type", "application/octet-stream")
+                .body(request),
+        )
+        .await
     }
 }
 

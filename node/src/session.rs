@@ -70,7 +70,9 @@ pub struct Complaints(Vec<(MemberId, String)>);
 
 impl std::fmt::Display for Complaints {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|(member, complaint)| write!(f, "\n  member {}: {complaint}", member.get()))
+        self.0
+            .iter()
+            .try_for_each(|(member, complaint)| write!(f, "\n  member {}: {complaint}", member.get()))
     }
 }
 
@@ -86,7 +88,12 @@ pub struct Decided {
 impl Session {
     /// A session of `signer` at a validator.
     pub fn new(remote: Remote, signer: Signer) -> Self {
-        Self { remote, signer, next: Mutex::new(None), signatures: StdMutex::default() }
+        Self {
+            remote,
+            signer,
+            next: Mutex::new(None),
+            signatures: StdMutex::default(),
+        }
     }
 
     /// Who acts.
@@ -115,10 +122,17 @@ impl Session {
             None => self.remote.next_sequence(self.signer.principal()).await?,
         };
         let height = self.remote.status().await?.height;
-        let terms = Terms { sequence, expires: Height::new(height + VALID_HEIGHTS), gas_limit: GAS_LIMIT };
+        let terms = Terms {
+            sequence,
+            expires: Height::new(height + VALID_HEIGHTS),
+            gas_limit: GAS_LIMIT,
+        };
         let transaction = build(&self.signer, terms);
         self.note_signature(&transaction);
-        let sent = self.remote.submit_and_wait(self.signer.chain(), &transaction).await;
+        let sent = self
+            .remote
+            .submit_and_wait(self.signer.chain(), &transaction)
+            .await;
         // After a failure the sequence is asked for anew: it may or may not have been used.
         *next = sent.is_ok().then(|| sequence.saturating_add(1));
         Ok(sent?)
@@ -138,7 +152,14 @@ impl Session {
         let expires = Height::new(self.remote.status().await?.height + VALID_HEIGHTS);
         let mut transactions = Vec::with_capacity(count);
         for _ in 0..count {
-            let transaction = build(&self.signer, Terms { sequence, expires, gas_limit: GAS_LIMIT });
+            let transaction = build(
+                &self.signer,
+                Terms {
+                    sequence,
+                    expires,
+                    gas_limit: GAS_LIMIT,
+                },
+            );
             self.note_signature(&transaction);
             transactions.push(transaction);
             sequence = sequence.saturating_add(1);
@@ -154,7 +175,10 @@ impl Session {
     }
 
     fn note_signature(&self, transaction: &UnverifiedTransaction) {
-        self.signatures.lock().unwrap_or_else(PoisonError::into_inner).push(transaction.signature);
+        self.signatures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(transaction.signature);
     }
 
     /// Signatures of everything this session has sent.
@@ -170,19 +194,25 @@ impl Session {
     ) -> Result<(Receipt, Height), SessionError> {
         let committed = self.send(build).await?;
         let height = Height::new(committed.height.unwrap_or_default());
-        let receipt = committed.receipt.ok_or_else(|| RemoteError::Garbled("a block without receipt".into()))?;
+        let receipt = committed
+            .receipt
+            .ok_or_else(|| RemoteError::Garbled("a block without receipt".into()))?;
         match receipt.failure.clone() {
             None => Ok((receipt, height)),
-            Some(failure) => {
-                Err(SessionError::Failed { code: failure.code, message: failure.message, hint: failure.hint })
-            }
+            Some(failure) => Err(SessionError::Failed {
+                code: failure.code,
+                message: failure.message,
+                hint: failure.hint,
+            }),
         }
     }
 
     /// The principal number of a patient address.
     pub async fn find_patient(&self, address: &PatientAddress) -> Result<PrincipalId, SessionError> {
-        let found: Option<PrincipalId> =
-            self.remote.query(ContractId::REGISTRY, registry::query::FIND_PATIENT, address).await?;
+        let found: Option<PrincipalId> = self
+            .remote
+            .query(ContractId::REGISTRY, registry::query::FIND_PATIENT, address)
+            .await?;
         found.ok_or(SessionError::UnknownPatient)
     }
 
@@ -205,15 +235,21 @@ impl Session {
         let mut complaints = Complaints::default();
         while let Some(Ok((member, stored))) = stores.join_next().await {
             let accepted = match stored {
-                Ok(signature) => upload.accept(StoredReceipt { member, signature }).map_err(|error| error.to_string()),
+                Ok(signature) => upload
+                    .accept(StoredReceipt { member, signature })
+                    .map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
             };
             if let Err(complaint) = accepted {
                 complaints.0.push((member, complaint));
             }
         }
-        let record = upload.finish().map_err(|error| SessionError::Upload(error, complaints))?;
-        let (receipt, _) = self.send_successfully(|signer, terms| signer.add_record(&record, terms)).await?;
+        let record = upload
+            .finish()
+            .map_err(|error| SessionError::Upload(error, complaints))?;
+        let (receipt, _) = self
+            .send_successfully(|signer, terms| signer.add_record(&record, terms))
+            .await?;
         Ok(receipt.output()?)
     }
 
@@ -228,7 +264,10 @@ impl Session {
         let (receipt, height) = self
             .send_successfully(|signer, terms| signer.retrieve(patient, record, purpose, emergency, terms))
             .await?;
-        Ok(Decided { decision: receipt.output()?, height })
+        Ok(Decided {
+            decision: receipt.output()?,
+            height,
+        })
     }
 
     /// With a ticket: asks all members for their pieces and opens the record here.
@@ -238,7 +277,10 @@ impl Session {
         record: RecordNumber,
     ) -> Result<OpenedRecord, SessionError> {
         let id = RecordId { patient, record };
-        let on_chain: Option<Record> = self.remote.query(ContractId::ACCESS, access::query::RECORD, &id).await?;
+        let on_chain: Option<Record> = self
+            .remote
+            .query(ContractId::ACCESS, access::query::RECORD, &id)
+            .await?;
         let on_chain = on_chain.ok_or(SessionError::UnknownRecord(record))?;
         let mut download = Download::new(&self.signer, patient, record, on_chain, Clock::start().wall());
         let request = download.request().encode();
@@ -250,14 +292,19 @@ impl Session {
         let mut complaints = Complaints::default();
         while let Some(Ok((member, answer))) = answers.join_next().await {
             let accepted = match answer {
-                Ok(bytes) => download.accept(member, &bytes).map(drop).map_err(|error| error.to_string()),
+                Ok(bytes) => download
+                    .accept(member, &bytes)
+                    .map(drop)
+                    .map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
             };
             if let Err(complaint) = accepted {
                 complaints.0.push((member, complaint));
             }
         }
-        download.open().map_err(|error| SessionError::NotReleased(error.to_string(), complaints))
+        download
+            .open()
+            .map_err(|error| SessionError::NotReleased(error.to_string(), complaints))
     }
 
     /// Asks, and opens the record if the answer is a permit.

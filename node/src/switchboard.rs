@@ -41,16 +41,28 @@ impl FromNetwork {
                     self.tell_archive(archivist::Event::Disconnected(member));
                 }
                 Event::Direct { from, bytes } => self.on_direct(from, &bytes),
-                Event::Gossip { topic: Topic::Transactions, from, bytes, id } => {
+                Event::Gossip {
+                    topic: Topic::Transactions,
+                    from,
+                    bytes,
+                    id,
+                } => {
                     self.tell_peers(peers::Job::Transactions { from, bytes, id });
                 }
-                Event::Gossip { topic: Topic::Headers, from, bytes, id } => {
+                Event::Gossip {
+                    topic: Topic::Headers,
+                    from,
+                    bytes,
+                    id,
+                } => {
                     let verdict = self.on_header(from, &bytes);
                     if let Err(error) = self.courier.net().verdict(id, verdict) {
                         tracing::debug!(%error, "could not report a verdict");
                     }
                 }
-                Event::Request { from, bytes, reply, .. } => match reply.protocol() {
+                Event::Request {
+                    from, bytes, reply, ..
+                } => match reply.protocol() {
                     Protocol::Bodies => match codec::decode::<BodyAsk>(&bytes, LARGE_MAX) {
                         Ok(ask) => self.tell_chain(chain::Event::Body { from, ask, reply }),
                         Err(error) => tracing::warn!(%from, %error, "malformed question about a body"),
@@ -77,7 +89,10 @@ impl FromNetwork {
     fn on_header(&self, from: MemberId, bytes: &[u8]) -> Verdict {
         match codec::decode::<Committed>(bytes, GOSSIP_MAX) {
             Ok(committed) => {
-                self.tell_archive(archivist::Event::Tip { member: from, height: committed.header.height });
+                self.tell_archive(archivist::Event::Tip {
+                    member: from,
+                    height: committed.header.height,
+                });
                 Verdict::Accept
             }
             Err(_) => Verdict::Reject,

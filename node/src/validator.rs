@@ -14,16 +14,14 @@ use crate::view::{self, View};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use salus_api::{ApiState, ChainFacts, EventLog};
 use salus_archive::Archive;
-use salus_consensus::{Consensus, Timeouts};
+use salus_consensus::Timeouts;
 use salus_execution::{ExecutionError, Executor, GenesisContract, GenesisState};
 use salus_genesis::{Genesis, GenesisError};
 use salus_net::{Network, StartError};
 use salus_runtime::{Engine, EngineConfig};
 use salus_store::{ChainStore, Store, StoreError, StoreKey, StoreReport, Wal};
 use salus_types::state::StateFault;
-use salus_types::{
-    BlockId, Gas, Hash, Header, Height, Member, MemberId, Round, Sealing, ValidatorSet,
-};
+use salus_types::{BlockId, Gas, Hash, Header, Height, Member, MemberId, Round, Sealing, ValidatorSet};
 use std::future::Future;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -120,13 +118,18 @@ pub async fn run(
 ) -> Result<(), ValidatorError> {
     salus_seal::check_cpu()?;
     let founded = Founded::load(home)?;
-    let metrics = PrometheusBuilder::new().install_recorder().map_err(|error| ValidatorError::Part {
-        part: "metrics recorder",
-        reason: error.to_string(),
-    })?;
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .map_err(|error| ValidatorError::Part {
+            part: "metrics recorder",
+            reason: error.to_string(),
+        })?;
     let listener = tokio::net::TcpListener::bind(config.api.listen)
         .await
-        .map_err(|error| ValidatorError::Api { address: config.api.listen, error })?;
+        .map_err(|error| ValidatorError::Api {
+            address: config.api.listen,
+            error,
+        })?;
     let address = listener.local_addr().unwrap_or(config.api.listen);
     let running = Running::start(founded, &config)?;
     let (running, api) = running.with_api(metrics);
@@ -148,20 +151,35 @@ struct Founded {
 impl Founded {
     fn load(home: &Home) -> Result<Self, ValidatorError> {
         let path = home.genesis();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| ValidatorError::File { path: path.display().to_string(), error })?;
+        let text = std::fs::read_to_string(&path).map_err(|error| ValidatorError::File {
+            path: path.display().to_string(),
+            error,
+        })?;
         let genesis = Genesis::from_toml(&text)?;
         let keys = home.keys()?;
-        let me = genesis.members().iter().find(|member| keys.belong_to(member)).cloned();
+        let me = genesis
+            .members()
+            .iter()
+            .find(|member| keys.belong_to(member))
+            .cloned();
         let me = me.ok_or_else(|| ValidatorError::NotAMember(genesis.agreement().name.clone()))?;
-        let engine = Engine::new(&EngineConfig::default()).map_err(|error| ValidatorError::Engine(error.to_string()))?;
+        let engine = Engine::new(&EngineConfig::default())
+            .map_err(|error| ValidatorError::Engine(error.to_string()))?;
         let executor = Executor::new(engine, genesis.chain_id());
         let store = Store::open(&home.data(), &StoreKey::new(*keys.storage))?;
         report(&store.report);
         found(home, &genesis, &executor, &store.chain)?;
         let tip = read_tip(&store.chain)?;
         let validators = executor.validator_set(&store.chain)?;
-        Ok(Self { genesis, me, keys, executor, store, validators, tip })
+        Ok(Self {
+            genesis,
+            me,
+            keys,
+            executor,
+            store,
+            validators,
+            tip,
+        })
     }
 }
 
@@ -171,25 +189,47 @@ fn report(report: &StoreReport) {
         tracing::warn!(path = %path.display(), "the index was damaged and moved aside; it is rebuilt from peers");
     }
     if report.shares.torn_bytes > 0 {
-        tracing::warn!(bytes = report.shares.torn_bytes, "cut off a share whose writing was interrupted");
+        tracing::warn!(
+            bytes = report.shares.torn_bytes,
+            "cut off a share whose writing was interrupted"
+        );
+    }
+    if let Some(range) = &report.blocks_forgotten {
+        tracing::warn!(from = %range.start(), to = %range.end(), "the index forgot committed blocks; they are caught up with");
     }
     for damage in &report.shares.damaged {
-        tracing::warn!(?damage, "the share log is damaged; what it costs is repaired from peers");
+        tracing::warn!(
+            ?damage,
+            "the share log is damaged; what it costs is repaired from peers"
+        );
     }
 }
 
 /// Gives an empty store the genesis state, or checks that the store grew from it.
-fn found(home: &Home, genesis: &Genesis, executor: &Executor, index: &ChainStore) -> Result<(), ValidatorError> {
+fn found(
+    home: &Home,
+    genesis: &Genesis,
+    executor: &Executor,
+    index: &ChainStore,
+) -> Result<(), ValidatorError> {
     const FOUNDED: &str = "chain";
     let chain = genesis.chain_id();
     if index.tip().is_some() {
         let founded = index.meta(FOUNDED)?;
-        return if founded.as_deref() == Some(chain.as_bytes()) { Ok(()) } else { Err(ValidatorError::OtherChain) };
+        return if founded.as_deref() == Some(chain.as_bytes()) {
+            Ok(())
+        } else {
+            Err(ValidatorError::OtherChain)
+        };
     }
     let agreement = genesis.agreement();
     let contracts = genesis.contracts().map(|(contract, hash)| {
         let code = contract_code(home, &hash)?;
-        Ok(GenesisContract { contract, code, input: salus_genesis::instantiate_input(agreement, contract) })
+        Ok(GenesisContract {
+            contract,
+            code,
+            input: salus_genesis::instantiate_input(agreement, contract),
+        })
     });
     let params = &agreement.params;
     let state = GenesisState {
@@ -213,7 +253,13 @@ fn found(home: &Home, genesis: &Genesis, executor: &Executor, index: &ChainStore
         parent: BlockId::new(Hash::ZERO),
         validators,
         next_validators: validators,
-        sealing: Sealing { suite: 0, threshold: 0, slots: 0, body_length: 0, sealed_length: 0 },
+        sealing: Sealing {
+            suite: 0,
+            threshold: 0,
+            slots: 0,
+            body_length: 0,
+            sealed_length: 0,
+        },
         body_commitment: Hash::ZERO,
         share_root: Hash::ZERO,
         receipts_root: Hash::ZERO,
@@ -229,16 +275,30 @@ fn contract_code(home: &Home, hash: &Hash) -> Result<Vec<u8>, ValidatorError> {
         return Ok(code.to_vec());
     }
     let path = home.contract(hash);
-    let missing = || ValidatorError::MissingCode { hash: *hash, path: path.display().to_string() };
+    let missing = || ValidatorError::MissingCode {
+        hash: *hash,
+        path: path.display().to_string(),
+    };
     let code = std::fs::read(&path).map_err(|_| missing())?;
-    if Hash::of_content(&code) == *hash { Ok(code) } else { Err(missing()) }
+    if Hash::of_content(&code) == *hash {
+        Ok(code)
+    } else {
+        Err(missing())
+    }
 }
 
 fn read_tip(index: &ChainStore) -> Result<Tip, ValidatorError> {
-    let lost = || ValidatorError::Part { part: "index", reason: "it has no tip: remove data/index and start again".into() };
+    let lost = || ValidatorError::Part {
+        part: "index",
+        reason: "it has no tip: remove data/index and start again".into(),
+    };
     let tip = index.tip().ok_or_else(lost)?;
     let header = index.header(tip.height)?.ok_or_else(lost)?;
-    Ok(Tip { header, id: tip.id, certificate: index.certificate(tip.height)? })
+    Ok(Tip {
+        header,
+        id: tip.id,
+        certificate: index.certificate(tip.height)?,
+    })
 }
 
 /// The parts that run.
@@ -258,8 +318,23 @@ struct Running {
 
 impl Running {
     fn start(founded: Founded, config: &Config) -> Result<Self, ValidatorError> {
-        let Founded { genesis, me, keys, executor, store, validators, tip } = founded;
-        let Store { chain: index, shares, wal, pieces, lock, .. } = store;
+        let Founded {
+            genesis,
+            me,
+            keys,
+            executor,
+            store,
+            validators,
+            tip,
+        } = founded;
+        let Store {
+            chain: index,
+            shares,
+            wal,
+            pieces,
+            lock,
+            report,
+        } = store;
         let chain_id = genesis.chain_id();
         let (network, net, net_events) = Network::start(salus_net::Config {
             me: me.id,
@@ -308,7 +383,7 @@ impl Running {
         };
         running.start_peers(network, net_events)?;
         running.start_archive(&validators, &tip, config, archive_inbox)?;
-        running.start_chain(validators, tip, wal, config, chain_inbox)?;
+        running.start_chain(validators, tip, (wal, &report), config, chain_inbox)?;
         Ok(running)
     }
 
@@ -342,9 +417,15 @@ impl Running {
         let view = &self.view;
         let mut settings = salus_archive::Config::new(view.chain, view.me, view.slot);
         settings.repair_bytes_per_second = config.repair.bytes_per_second;
-        let known = salus_archive::Tip { height: tip.header.height, id: tip.id };
+        let known = salus_archive::Tip {
+            height: tip.header.height,
+            id: tip.id,
+        };
         let mut archive = Archive::new(settings, known, validators.clone());
-        let holders = validators.iter().map(|validator| (validator.member, validator.slot)).collect();
+        let holders = validators
+            .iter()
+            .map(|validator| (validator.member, validator.slot))
+            .collect();
         archive.handle(view.clock.elapsed(), salus_archive::Input::Holders(holders));
         let archivist = Archivist::new(
             Arc::clone(view),
@@ -354,14 +435,16 @@ impl Running {
             self.archive.clone(),
             archive,
         );
-        self.thread("archive", move || archivist.run().map_err(|error| error.to_string()))
+        self.thread("archive", move || {
+            archivist.run().map_err(|error| error.to_string())
+        })
     }
 
     fn start_chain(
         &mut self,
         validators: ValidatorSet,
         tip: Tip,
-        wal: Wal,
+        (wal, report): (Wal, &StoreReport),
         config: &Config,
         inbox: Receiver<chain::Event>,
     ) -> Result<(), ValidatorError> {
@@ -383,7 +466,9 @@ impl Running {
             archive: self.archive.clone(),
             inbox,
             inbox_sender: self.chain.clone(),
-            consensus: Consensus::new(settings),
+            settings,
+            log_is_new: report.wal.is_new,
+            blocks_were_lost: report.blocks_forgotten.is_some(),
             wal,
             validators,
             events: self.events.clone(),
@@ -473,10 +558,20 @@ impl Running {
         name: &'static str,
         run: impl FnOnce() -> Result<(), String> + Send + 'static,
     ) -> Result<(), ValidatorError> {
-        let ended = Ended { name, sender: self.ended_sender.clone(), result: Err("it panicked".into()) };
+        let ended = Ended {
+            name,
+            sender: self.ended_sender.clone(),
+            result: Err("it panicked".into()),
+        };
         let body = move || ended.finish(run());
-        let thread = std::thread::Builder::new().name(name.into()).stack_size(STACK_BYTES).spawn(body);
-        let failed = |error: io::Error| ValidatorError::Part { part: name, reason: error.to_string() };
+        let thread = std::thread::Builder::new()
+            .name(name.into())
+            .stack_size(STACK_BYTES)
+            .spawn(body);
+        let failed = |error: io::Error| ValidatorError::Part {
+            part: name,
+            reason: error.to_string(),
+        };
         self.threads.push(thread.map_err(failed)?);
         Ok(())
     }
@@ -493,7 +588,10 @@ impl Running {
             let (inbox, handle) = (Arc::clone(&inbox), handle.clone());
             self.thread(name, move || {
                 loop {
-                    let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+                    let job = inbox
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .blocking_recv();
                     match job {
                         Some(job) => handle(job),
                         None => return Ok(()),
@@ -530,8 +628,12 @@ fn count_bodies(view: &View) -> Result<(), StoreError> {
     let mut from = Height::new(1);
     loop {
         let headers = view.index.headers(from, 1_024)?;
-        let Some((_, last)) = headers.last() else { return Ok(()) };
+        let Some((_, last)) = headers.last() else {
+            return Ok(());
+        };
         from = last.height.next();
-        headers.iter().for_each(|(_, header)| view.progress.add_body(header));
+        headers
+            .iter()
+            .for_each(|(_, header)| view.progress.add_body(header));
     }
 }

@@ -124,6 +124,11 @@ impl Progress {
         self.best.load(Relaxed) > tip.get().saturating_add(1)
     }
 
+    /// Whether peers were heard of, and none is ahead.
+    pub(crate) fn is_in_step(&self, tip: Height) -> bool {
+        (1..=tip.get()).contains(&self.best.load(Relaxed))
+    }
+
     pub(crate) fn committed(&self, header: &Header, transactions: usize) {
         self.announced(header.height);
         self.add_body(header);
@@ -133,7 +138,8 @@ impl Progress {
     }
 
     pub(crate) fn add_body(&self, header: &Header) {
-        self.bodies.fetch_add(u64::from(header.sealing.body_length), Relaxed);
+        self.bodies
+            .fetch_add(u64::from(header.sealing.body_length), Relaxed);
     }
 
     /// Bytes of all bodies, had they been kept whole.
@@ -157,6 +163,9 @@ impl Progress {
     }
 
     pub(crate) fn repair(&self) -> RepairStatus {
-        RepairStatus { missing: self.missing.load(Relaxed), repaired: self.repaired.load(Relaxed) }
+        RepairStatus {
+            missing: self.missing.load(Relaxed),
+            repaired: self.repaired.load(Relaxed),
+        }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) enum BodyAsk {
     /// The proposer hands out its dealing.
     Push {
         /// The header that commits to it.
-        header: Header,
+        header: Box<Header>,
         /// Encoded dealing.
         dealing: Vec<u8>,
     },
@@ -70,7 +70,7 @@ pub(crate) enum BodyAnswer {
     /// The dealing that was asked for.
     Dealing {
         /// The header that commits to it.
-        header: Header,
+        header: Box<Header>,
         /// Encoded dealing.
         dealing: Vec<u8>,
     },

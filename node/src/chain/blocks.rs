@@ -6,10 +6,9 @@ use crate::wire::{BodyAnswer, BodyAsk};
 use salus_consensus::Input;
 use salus_execution::{BlockEnv, ExecutedBlock};
 use salus_net::{Bytes, Protocol};
-use salus_seal::{Binding, CheckedDealing, DataKey, Dealing, Parameters, SUITE_SSMS, seal};
+use salus_seal::{Binding, DataKey, Dealing, Parameters, seal};
 use salus_types::{
-    BlockId, Body, Header, Height, MemberId, Round, SealedShare, Sealing, Timestamp, Transaction, TransactionId,
-    UnverifiedTransaction, codec,
+    BlockId, Body, Header, Height, MemberId, Round, SealedShare, Timestamp, Transaction, TransactionId, codec,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,8 +18,6 @@ use std::time::Duration;
 const BLOCKS_MAX: usize = 8;
 /// Transactions of one block: keeps building and judging well within the propose timeout.
 const TRANSACTIONS_MAX: usize = 1_500;
-/// How far ahead of this machine's clock a block's time may be.
-const CLOCK_SKEW_MAX: Duration = Duration::from_secs(10);
 /// How often a dealing is asked for before waiting for the round to end.
 const PULLS_MAX: u8 = 8;
 const PULL_INTERVAL: Duration = Duration::from_millis(250);
@@ -46,7 +43,7 @@ pub(super) struct Candidate {
     /// The own share; `None` if this member's slot was not dealt.
     pub(super) share: Option<SealedShare>,
     /// The dealing as it is sent: shared by all sends.
-    push: Option<Bytes>,
+    pub(super) push: Option<Bytes>,
 }
 
 struct Wanted {
@@ -58,7 +55,10 @@ struct Wanted {
 impl Blocks {
     /// Forgets the blocks of a height that is over.
     pub(super) fn clear(&mut self) {
-        *self = Self { early: self.early.take(), ..Self::default() };
+        *self = Self {
+            early: self.early.take(),
+            ..Self::default()
+        };
     }
 
     /// The dealing that came before its height began, if it is of this height.
@@ -82,7 +82,11 @@ impl Blocks {
     pub(super) fn want(&mut self, block: BlockId, round: Round, from: MemberId) -> bool {
         let missing = !self.good.contains_key(&block) && !self.bad.contains(&block);
         if missing && self.wanted.len() < BLOCKS_MAX {
-            self.wanted.entry(block).or_insert(Wanted { round, from, pulls: 0 });
+            self.wanted.entry(block).or_insert(Wanted {
+                round,
+                from,
+                pulls: 0,
+            });
         }
         missing
     }
@@ -113,14 +117,20 @@ impl Chain {
     /// Builds the block with whatever work there is; it waits among the inputs for the core.
     fn build_now(&mut self) -> Result<(), Halt> {
         self.timers.cancel(Alarm::Build);
-        let Some((height, round)) = self.blocks.build.take() else { return Ok(()) };
+        let Some((height, round)) = self.blocks.build.take() else {
+            return Ok(());
+        };
         if self.tip.certificate.is_none() && self.tip.header.height > Height::ZERO {
             tracing::info!(%height, "no certificate of the parent here: leaving this round to another proposer");
             return Ok(());
         }
         let bytes_max = self.view.params.body_bytes_max as usize / 2; // receipts need room as well
         let candidates = self.view.pool().candidates(TRANSACTIONS_MAX, bytes_max);
-        let env = BlockEnv { height, time: self.block_time(), proposer: self.view.me };
+        let env = BlockEnv {
+            height,
+            time: self.block_time(),
+            proposer: self.view.me,
+        };
         let selection = self.view.executor.select(&self.view.index, &env, candidates);
         let selection = match fault_or(selection)? {
             Ok(selection) => selection,
@@ -140,7 +150,11 @@ impl Chain {
         let block = header.id(&self.view.chain);
         self.blocks.good.insert(block, candidate);
         self.push_dealing(block);
-        self.inputs.push_back(Input::Built { height, round, header });
+        self.inputs.push_back(Input::Built {
+            height,
+            round,
+            header,
+        });
         Ok(())
     }
 
@@ -158,14 +172,22 @@ impl Chain {
     ) -> Option<(Header, Candidate)> {
         let ids: Vec<TransactionId> = transactions.iter().map(Transaction::id).collect();
         let body = Body {
-            transactions: transactions.iter().map(|one| one.as_unverified().clone()).collect(),
+            transactions: transactions
+                .iter()
+                .map(|one| one.as_unverified().clone())
+                .collect(),
             receipts: executed.receipts.clone(),
             evidence: self.evidence.clone(),
             parent_certificate: self.tip.certificate.clone(),
         };
         let encoded = codec::encode(&body);
         let chain = self.view.chain;
-        let binding = Binding { chain, height: env.height, round, proposer: env.proposer };
+        let binding = Binding {
+            chain,
+            height: env.height,
+            round,
+            proposer: env.proposer,
+        };
         let parameters = Parameters::new(self.view.params.threshold, self.view.params.slots).ok()?;
         let sealed = seal(&encoded, &binding, parameters, DataKey::new(self.view.random()))
             .inspect_err(|error| tracing::error!(%error, "could not seal a block"))
@@ -188,13 +210,33 @@ impl Chain {
         };
         let push = push_bytes(&header, sealed.dealing());
         let share = sealed.share(self.view.slot);
-        Some((header.clone(), Candidate { header, body, ids, executed, share, push: Some(push) }))
+        Some((
+            header.clone(),
+            Candidate {
+                header,
+                body,
+                ids,
+                executed,
+                share,
+                push: Some(push),
+            },
+        ))
     }
 
     /// Hands the dealing of a block out to every other validator.
     pub(super) fn push_dealing(&self, block: BlockId) {
-        let Some(push) = self.blocks.get(&block).and_then(|candidate| candidate.push.clone()) else { return };
-        for validator in self.validators.iter().filter(|validator| validator.member != self.view.me) {
+        let Some(push) = self
+            .blocks
+            .get(&block)
+            .and_then(|candidate| candidate.push.clone())
+        else {
+            return;
+        };
+        for validator in self
+            .validators
+            .iter()
+            .filter(|validator| validator.member != self.view.me)
+        {
             let to = validator.member;
             // Nobody waits for the acknowledgement: who misses the push pulls.
             if let Err(error) = self.courier.ask_then(to, Protocol::Bodies, push.clone(), |_| ()) {
@@ -211,7 +253,9 @@ impl Chain {
         reply: salus_net::Reply,
     ) -> Result<(), Halt> {
         let (answer, pushed) = match ask {
-            BodyAsk::Push { header, dealing } => (codec::encode(&BodyAnswer::Received), Some((header, dealing))),
+            BodyAsk::Push { header, dealing } => {
+                (codec::encode(&BodyAnswer::Received), Some((header, dealing)))
+            }
             BodyAsk::Pull { block } => (self.pulled_bytes(&block), None),
         };
         if let Err(error) = self.courier.net().answer(reply, answer) {
@@ -219,13 +263,16 @@ impl Chain {
         }
         match pushed {
             // Only the proposer pushes; what others claim of its block says nothing about it.
-            Some((header, dealing)) if header.proposer == from => self.on_dealing(from, header, dealing),
+            Some((header, dealing)) if header.proposer == from => self.on_dealing(from, *header, dealing),
             _ => Ok(()),
         }
     }
 
     fn pulled_bytes(&self, block: &BlockId) -> Vec<u8> {
-        let push = self.blocks.get(block).and_then(|candidate| candidate.push.as_ref());
+        let push = self
+            .blocks
+            .get(block)
+            .and_then(|candidate| candidate.push.as_ref());
         let ask = push.and_then(|push| codec::decode_trusted::<BodyAsk>(push).ok());
         codec::encode(&match ask {
             Some(BodyAsk::Push { header, dealing }) => BodyAnswer::Dealing { header, dealing },
@@ -236,23 +283,38 @@ impl Chain {
     /// Asks for a dealing whose push did not come: the proposer first, then everybody in turn.
     pub(super) fn pull(&mut self, block: BlockId) {
         let now = self.now();
-        let Some(wanted) = self.blocks.wanted.get_mut(&block) else { return };
+        let Some(wanted) = self.blocks.wanted.get_mut(&block) else {
+            return;
+        };
         if wanted.pulls >= PULLS_MAX {
             return;
         }
-        let others: Vec<MemberId> =
-            self.validators.iter().map(|validator| validator.member).filter(|member| *member != self.view.me).collect();
-        let first = others.iter().position(|member| *member == wanted.from).unwrap_or(0);
+        let others: Vec<MemberId> = self
+            .validators
+            .iter()
+            .map(|validator| validator.member)
+            .filter(|member| *member != self.view.me)
+            .collect();
+        let first = others
+            .iter()
+            .position(|member| *member == wanted.from)
+            .unwrap_or(0);
         let turn = (first + usize::from(wanted.pulls)) % others.len().max(1);
         wanted.pulls += 1;
         self.timers.set(Alarm::Pull(block), now + PULL_INTERVAL);
-        let Some(from) = others.get(turn).copied() else { return };
+        let Some(from) = others.get(turn).copied() else {
+            return;
+        };
         let inbox = self.inbox_sender.clone();
         let question = codec::encode(&BodyAsk::Pull { block });
-        let asked = self.courier.ask_then(from, Protocol::Bodies, question, move |answer| {
-            let answer = answer.ok().and_then(|bytes| codec::decode(&bytes, crate::wire::LARGE_MAX).ok());
-            let _ = inbox.try_send(super::Event::Pulled { from, block, answer }); // asked again if lost
-        });
+        let asked = self
+            .courier
+            .ask_then(from, Protocol::Bodies, question, move |answer| {
+                let answer = answer
+                    .ok()
+                    .and_then(|bytes| codec::decode(&bytes, crate::wire::LARGE_MAX).ok());
+                let _ = inbox.try_send(super::Event::Pulled { from, block, answer }); // asked again if lost
+            });
         if let Err(error) = asked {
             tracing::debug!(%from, %error, "could not ask for a dealing");
         }
@@ -266,14 +328,19 @@ impl Chain {
     ) -> Result<(), Halt> {
         match answer {
             Some(BodyAnswer::Dealing { header, dealing }) if header.id(&self.view.chain) == block => {
-                self.on_dealing(from, header, dealing)
+                self.on_dealing(from, *header, dealing)
             }
             _ => Ok(()),
         }
     }
 
     /// Judges a dealing and tells the core.
-    pub(super) fn on_dealing(&mut self, from: MemberId, header: Header, dealing: Vec<u8>) -> Result<(), Halt> {
+    pub(super) fn on_dealing(
+        &mut self,
+        from: MemberId,
+        header: Header,
+        dealing: Vec<u8>,
+    ) -> Result<(), Halt> {
         let block = header.id(&self.view.chain);
         if header.height == self.tip.header.height.saturating_add(2) && from == header.proposer {
             self.blocks.early = Some((header, dealing));
@@ -289,23 +356,37 @@ impl Chain {
             self.start_if_due()?;
         }
         let judged = match self.open_dealing(&header, dealing) {
-            Ok(checked) => self.judge_body(&header, checked.body())?.map(|candidate| (candidate, checked)),
+            Ok(checked) => self
+                .judge_body(&header, checked.body())?
+                .map(|candidate| (candidate, checked)),
             Err(reason) => Err(reason),
         };
-        let round = self.blocks.wanted.get(&block).map_or(header.round, |wanted| wanted.round);
+        let round = self
+            .blocks
+            .wanted
+            .get(&block)
+            .map_or(header.round, |wanted| wanted.round);
         match judged {
             Ok((mut candidate, checked)) => {
                 candidate.share = checked.share(self.view.slot);
                 candidate.push = Some(push_bytes(&header, checked.dealing()));
                 self.blocks.good.insert(block, candidate);
                 self.blocks.wanted.remove(&block);
-                self.feed(Input::Judged { round, header, valid: true })
+                self.feed(Input::Judged {
+                    round,
+                    header,
+                    valid: true,
+                })
             }
             Err(reason) if from == header.proposer => {
                 tracing::warn!(%from, height = %header.height, reason, "a proposed block is bad");
                 self.blocks.bad.insert(block);
                 self.blocks.wanted.remove(&block);
-                self.feed(Input::Judged { round, header, valid: false })
+                self.feed(Input::Judged {
+                    round,
+                    header,
+                    valid: false,
+                })
             }
             Err(reason) => {
                 tracing::warn!(%from, height = %header.height, reason, "a pulled dealing is bad; asking another member");
@@ -314,117 +395,15 @@ impl Chain {
         }
     }
 
-    fn open_dealing(&self, header: &Header, dealing: Vec<u8>) -> Result<CheckedDealing, String> {
-        self.check_header(header)?;
-        let dealing = Dealing::decode(dealing).map_err(|error| error.to_string())?;
-        dealing.check(header, &self.view.chain).map_err(|error| error.to_string())
-    }
-
-    /// What a header must say to follow the tip.
-    fn check_header(&self, header: &Header) -> Result<(), String> {
-        let (chain, params) = (&self.view.chain, &self.view.params);
-        let validators = self.validators.hash(chain);
-        let Sealing { suite, threshold, slots, body_length, .. } = header.sealing;
-        let latest = self.view.clock.wall().saturating_add(CLOCK_SKEW_MAX.as_millis() as u64);
-        let complaint = if header.parent != self.tip.id {
-            "its parent is not the tip"
-        } else if self.consensus.proposer(header.height, header.round) != Some(header.proposer) {
-            "it was not its proposer's turn"
-        } else if header.validators != validators || header.next_validators != validators {
-            "it names other validators"
-        } else if (suite, threshold, slots) != (SUITE_SSMS, params.threshold, params.slots) {
-            "it is sealed with other parameters"
-        } else if body_length > params.body_bytes_max {
-            "its body is too long"
-        } else if header.time <= self.tip.header.time || header.time > latest {
-            "its time is not after its parent's, or far in the future"
-        } else {
-            return Ok(());
-        };
-        Err(complaint.into())
-    }
-
-    /// Decodes and executes a body and compares everything with the header. The outer error halts, the inner one
-    /// says what is bad about the block.
-    pub(super) fn judge_body(&self, header: &Header, body: &[u8]) -> Result<Result<Candidate, String>, Halt> {
-        let body = match Body::decode(body) {
-            Ok(body) => body,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        if let Err(reason) = self.check_parts(header, &body) {
-            return Ok(Err(reason));
-        }
-        let transactions = match self.verify_transactions(&body.transactions)? {
-            Ok(transactions) => transactions,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let env = BlockEnv { height: header.height, time: header.time, proposer: header.proposer };
-        let executed = match fault_or(self.view.executor.execute(&self.view.index, &env, &transactions))? {
-            Ok(executed) => executed,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let ids: Vec<TransactionId> = transactions.iter().map(Transaction::id).collect();
-        let receipts_root = Body::receipts_root(&self.view.chain, ids.iter().copied().zip(&executed.receipts));
-        let same = executed.receipts == body.receipts
-            && receipts_root == header.receipts_root
-            && executed.state_root == header.state_root
-            && executed.gas_used == header.gas_used;
-        if !same {
-            return Ok(Err("executing it gives other receipts or another state than it says".into()));
-        }
-        Ok(Ok(Candidate { header: header.clone(), body, ids, executed, share: None, push: None }))
-    }
-
-    /// The parent's certificate and the evidence of a body.
-    fn check_parts(&self, header: &Header, body: &Body) -> Result<(), String> {
-        let parent = self.tip.header.height;
-        match &body.parent_certificate {
-            None if parent == Height::ZERO => {}
-            Some(certificate) if certificate.height == parent && certificate.block == header.parent => {
-                if self.tip.certificate.as_ref() != Some(certificate) {
-                    certificate.verify(&self.validators, &self.view.chain).map_err(|error| error.to_string())?;
-                }
-            }
-            _ => return Err("it lacks the certificate of its parent".into()),
-        }
-        for evidence in &body.evidence {
-            salus_consensus::verify_evidence(evidence, &self.validators, &self.view.chain)
-                .map_err(|error| error.to_string())?;
-        }
-        Ok(())
-    }
-
-    /// Checks signatures, except of transactions that the pool holds: those were checked under the same keys.
-    fn verify_transactions(
-        &self,
-        transactions: &[UnverifiedTransaction],
-    ) -> Result<Result<Vec<Transaction>, String>, Halt> {
-        let mut verified = Vec::with_capacity(transactions.len());
-        let pool = self.view.pool();
-        for transaction in transactions {
-            let waiting = pool.get(&transaction.payload.id(&self.view.chain));
-            if let Some(waiting) = waiting.filter(|waiting| waiting.as_unverified() == transaction) {
-                verified.push(waiting.clone());
-                continue;
-            }
-            let sender = self.view.executor.sender(&self.view.index, transaction.payload.sender)?;
-            let Some(sender) = sender else { return Ok(Err("a sender is not registered".into())) };
-            let key = salus_types::PublicKey::new(sender.signing_key);
-            match transaction.clone().verify(&self.view.chain, &key) {
-                Ok(transaction) => verified.push(transaction),
-                Err(error) => return Ok(Err(error.to_string())),
-            }
-        }
-        Ok(Ok(verified))
-    }
-
     /// Makes the own share of a block durable: before the vote for it.
     pub(super) fn keep_share(&mut self, block: BlockId) -> Result<(), Halt> {
         let Some(candidate) = self.blocks.get(&block) else {
             // After a restart the dealing is gone, but the share was kept before the vote that is replayed.
             return match self.view.shares.location(&block)? {
                 Some(_) => Ok(()),
-                None => Err(Halt::Part(format!("no share of block {block} was kept, yet it is voted for"))),
+                None => Err(Halt::Part(format!(
+                    "no share of block {block} was kept, yet it is voted for"
+                ))),
             };
         };
         if let Some(share) = &candidate.share {
@@ -435,12 +414,24 @@ impl Chain {
 }
 
 fn push_bytes(header: &Header, dealing: &Dealing) -> Bytes {
-    let push = BodyAsk::Push { header: header.clone(), dealing: dealing.encode().to_vec() };
+    let push = BodyAsk::Push {
+        header: Box::new(header.clone()),
+        dealing: dealing.encode().to_vec(),
+    };
     Bytes::from(codec::encode(&push))
 }
 
 /// The parts of a candidate that outlive it: shared by readers.
 pub(super) fn shared(candidate: Candidate) -> (Arc<crate::recent::CommittedBlock>, ExecutedBlock) {
-    let Candidate { header, body, ids, executed, .. } = candidate;
-    (Arc::new(crate::recent::CommittedBlock { header, ids, body }), executed)
+    let Candidate {
+        header,
+        body,
+        ids,
+        executed,
+        ..
+    } = candidate;
+    (
+        Arc::new(crate::recent::CommittedBlock { header, ids, body }),
+        executed,
+    )
 }

@@ -11,7 +11,8 @@ use salus_types::abi::access::AccessEvent;
 use salus_types::abi::registry;
 use salus_types::state::StateChanges;
 use salus_types::{
-    CommitCertificate, ContractId, Header, Height, PrincipalId, Receipt, Sequence, UnverifiedTransaction, codec,
+    CommitCertificate, ContractId, Header, Height, PrincipalId, Receipt, Sequence, UnverifiedTransaction,
+    codec,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,9 +44,17 @@ impl Chain {
 
     /// A block that others decided came from the archive: opened from shares, proven by a certificate.
     pub(super) fn on_missed(&mut self, missed: Missed) -> Result<(), Halt> {
-        let Missed { header, body, share, certificate } = missed;
+        let Missed {
+            header,
+            body,
+            share,
+            certificate,
+        } = missed;
         if header.height != self.tip.header.height.next() {
             return Ok(()); // consensus was faster
+        }
+        if self.log_is_new && self.tip.header.height == Height::ZERO && self.phase == Phase::Idle {
+            self.begin_probation(); // the network is older than this log
         }
         let certificate = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Gathering(decided) if decided.0 == header => Some(decided.1),
@@ -60,7 +69,9 @@ impl Chain {
             Err(reason) => return Err(Halt::Diverged { height, reason }),
         };
         if let Some(share) = &share {
-            self.view.shares.append(&header, header.id(&self.view.chain), share)?;
+            self.view
+                .shares
+                .append(&header, header.id(&self.view.chain), share)?;
         }
         candidate.share = share;
         self.commit(candidate, certificate)
@@ -86,7 +97,8 @@ impl Chain {
         let header = candidate.header.clone();
         let (block, executed) = blocks::shared(candidate);
         self.clean_pool(header.height, &block.body.transactions, &executed.state);
-        self.evidence.retain(|evidence| !block.body.evidence.contains(evidence));
+        self.evidence
+            .retain(|evidence| !block.body.evidence.contains(evidence));
         self.answer_waiters(&block);
         self.events.publish(&PublishedBlock {
             height: header.height,
@@ -102,9 +114,16 @@ impl Chain {
         {
             self.gossip_header(&header, certificate);
         }
-        self.tell_archive(archivist::Event::Committed { height: header.height, id });
+        self.tell_archive(archivist::Event::Committed {
+            height: header.height,
+            id,
+        });
         tracing::debug!(height = %header.height, id = %id.hash().short(), "committed");
-        self.tip = Tip { header, id, certificate };
+        self.tip = Tip {
+            header,
+            id,
+            certificate,
+        };
         self.phase = Phase::Idle;
         self.blocks.clear();
         self.committed_at = self.now();
@@ -116,7 +135,10 @@ impl Chain {
     fn clean_pool(&self, tip: Height, transactions: &[UnverifiedTransaction], state: &StateChanges) {
         let mut next: BTreeMap<PrincipalId, Sequence> = BTreeMap::new();
         for transaction in transactions {
-            next.insert(transaction.payload.sender, transaction.payload.sequence.saturating_add(1));
+            next.insert(
+                transaction.payload.sender,
+                transaction.payload.sequence.saturating_add(1),
+            );
         }
         let mut pool = self.view.pool();
         pool.committed(tip, next);
@@ -125,8 +147,12 @@ impl Chain {
 
     fn answer_waiters(&mut self, block: &crate::recent::CommittedBlock) {
         for id in &block.ids {
-            let Some(replies) = self.waiters.remove(id) else { continue };
-            let Some(executed) = block.executed(id) else { continue };
+            let Some(replies) = self.waiters.remove(id) else {
+                continue;
+            };
+            let Some(executed) = block.executed(id) else {
+                continue;
+            };
             for reply in replies {
                 let _ = reply.send(executed.clone().into()); // the client may have left
             }
@@ -134,8 +160,15 @@ impl Chain {
     }
 
     fn gossip_header(&self, header: &Header, certificate: &CommitCertificate) {
-        let committed = Committed { header: header.clone(), certificate: certificate.clone() };
-        if let Err(error) = self.courier.net().gossip(Topic::Headers, codec::encode(&committed)) {
+        let committed = Committed {
+            header: header.clone(),
+            certificate: certificate.clone(),
+        };
+        if let Err(error) = self
+            .courier
+            .net()
+            .gossip(Topic::Headers, codec::encode(&committed))
+        {
             tracing::debug!(%error, "could not gossip a header");
         }
     }
@@ -160,7 +193,11 @@ impl Chain {
     }
 
     fn gossip_batch(&self, batch: Vec<UnverifiedTransaction>) {
-        if let Err(error) = self.courier.net().gossip(Topic::Transactions, codec::encode(&Transactions(batch))) {
+        if let Err(error) = self
+            .courier
+            .net()
+            .gossip(Topic::Transactions, codec::encode(&Transactions(batch)))
+        {
             tracing::debug!(%error, "could not gossip transactions; this node proposes them itself");
         }
     }
@@ -183,10 +220,12 @@ fn touched_patients(receipts: &[Receipt]) -> Vec<PrincipalId> {
 fn changed_principals(state: &StateChanges) -> impl Iterator<Item = PrincipalId> + '_ {
     let prefix = registry::principal_key(PrincipalId::new(0)).len();
     let contract = ContractId::REGISTRY.get().to_be_bytes();
-    state.keys().filter_map(move |key| match key.as_bytes().strip_prefix(&contract)? {
-        [b'p', number @ ..] if number.len() + 1 == prefix => {
-            Some(PrincipalId::new(u32::from_be_bytes(number.try_into().ok()?)))
-        }
-        _ => None,
-    })
+    state
+        .keys()
+        .filter_map(move |key| match key.as_bytes().strip_prefix(&contract)? {
+            [b'p', number @ ..] if number.len() + 1 == prefix => {
+                Some(PrincipalId::new(u32::from_be_bytes(number.try_into().ok()?)))
+            }
+            _ => None,
+        })
 }

@@ -45,7 +45,11 @@ impl Chain {
     /// Sets the alarm for the earliest time at which the next height may start.
     pub(super) fn schedule_start(&mut self) {
         if self.phase == Phase::Idle {
-            let pause = if self.has_work() { self.pace.block_interval() } else { self.pace.heartbeat() };
+            let pause = if self.has_work() {
+                self.pace.block_interval()
+            } else {
+                self.pace.heartbeat()
+            };
             self.timers.set(Alarm::Start, self.committed_at + pause);
         }
     }
@@ -82,8 +86,13 @@ impl Chain {
 
     /// Starts the height after the tip, replaying the write-ahead log if it is of that height.
     pub(super) fn start_height(&mut self) -> Result<(), Halt> {
+        self.end_probation_if_due();
         let height = self.tip.header.height.next();
-        let entries = if self.wal.height() == height { self.wal.entries().to_vec() } else { Vec::new() };
+        let entries = if self.wal.height() == height {
+            self.wal.entries().to_vec()
+        } else {
+            Vec::new()
+        };
         if self.wal.height() != height {
             self.wal.reset(height)?;
         }
@@ -91,7 +100,9 @@ impl Chain {
         self.phase = Phase::Deciding;
         self.timers.cancel(Alarm::Start);
         self.blocks.clear();
-        let effects = self.consensus.start_height(height, self.validators.clone(), &entries)?;
+        let effects = self
+            .consensus
+            .start_height(height, self.validators.clone(), &entries)?;
         self.carry_out(effects)?;
         self.feed_waiting()?;
         match self.blocks.take_early(height) {
@@ -120,13 +131,24 @@ impl Chain {
     /// The belt besides the core's own guard: whatever is about to leave signed is first recorded in the last-signed
     /// state, which becomes durable with the flush that comes before it leaves.
     fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Halt> {
-        let mut signed: Vec<Signed> = effects.iter().filter_map(|effect| self.signed_here(effect)).collect();
+        let mut signed: Vec<Signed> = effects
+            .iter()
+            .filter_map(|effect| self.signed_here(effect))
+            .collect();
         // The core may publish a proposal after the prevote for it; what counts is the order of the steps.
         signed.sort_by_key(|signed| (signed.height, signed.round, signed.step));
-        for Signed { height, round, step, digest } in signed {
+        for Signed {
+            height,
+            round,
+            step,
+            digest,
+        } in signed
+        {
             self.wal.check_and_record(height, round, step, digest)?;
         }
-        effects.into_iter().try_for_each(|effect| self.carry_out_one(effect))
+        effects
+            .into_iter()
+            .try_for_each(|effect| self.carry_out_one(effect))
     }
 
     fn carry_out_one(&mut self, effect: Effect) -> Result<(), Halt> {
@@ -138,7 +160,11 @@ impl Chain {
             Effect::SetTimer { id, after } => self.timers.set(Alarm::Consensus(id), self.now() + after),
             Effect::CancelTimer(id) => self.timers.cancel(Alarm::Consensus(id)),
             Effect::CancelAllTimers => self.timers.cancel_consensus(),
-            Effect::Build { height, round, within } => self.build(height, round, within)?,
+            Effect::Build {
+                height,
+                round,
+                within,
+            } => self.build(height, round, within)?,
             Effect::Restream { block, .. } => self.push_dealing(block),
             Effect::WantBody { from, header, round } => {
                 let block = header.id(&self.view.chain);
@@ -151,7 +177,12 @@ impl Chain {
                 self.evidence.extend(evidence);
                 self.evidence.truncate(EVIDENCE_MAX);
             }
-            Effect::NilVote { height, round, kind, why } => {
+            Effect::NilVote {
+                height,
+                round,
+                kind,
+                why,
+            } => {
                 tracing::info!(%height, %round, ?kind, %why, "voted nil");
             }
             Effect::Behind { member, height } => self.on_behind(member, height),
@@ -163,7 +194,8 @@ impl Chain {
                 )));
             }
             Effect::Refused { from, why } => {
-                metrics::counter!("salus_consensus_refused_total", "member" => from.get().to_string()).increment(1);
+                metrics::counter!("salus_consensus_refused_total", "member" => from.get().to_string())
+                    .increment(1);
                 tracing::warn!(%from, %why, "refused a consensus message");
             }
         }
@@ -172,7 +204,9 @@ impl Chain {
 
     /// What an effect sends out under this member's own signature, if it does.
     fn signed_here(&self, effect: &Effect) -> Option<Signed> {
-        let Effect::Broadcast(message) = effect else { return None };
+        let Effect::Broadcast(message) = effect else {
+            return None;
+        };
         let (member, height, round, step, signed) = match message {
             Message::Vote(signed) => {
                 let vote = &signed.vote;
@@ -185,12 +219,23 @@ impl Chain {
             Message::Proposal(signed) => {
                 let proposal = &signed.proposal;
                 let bytes = proposal.signed_bytes(&self.view.chain);
-                (proposal.proposer, proposal.height, proposal.round, SigningStep::Proposal, bytes)
+                (
+                    proposal.proposer,
+                    proposal.height,
+                    proposal.round,
+                    SigningStep::Proposal,
+                    bytes,
+                )
             }
             Message::Polka(_) | Message::Round(_) => return None,
         };
         let digest = Hash::of_content(&signed);
-        (member == self.view.me).then_some(Signed { height, round, step, digest })
+        (member == self.view.me).then_some(Signed {
+            height,
+            round,
+            step,
+            digest,
+        })
     }
 
     fn broadcast(&self, message: &Message) {
@@ -206,7 +251,10 @@ impl Chain {
             self.summoned = true;
             return;
         }
-        self.tell_archive(archivist::Event::Tip { member, height: height.saturating_sub(1) });
+        self.tell_archive(archivist::Event::Tip {
+            member,
+            height: height.saturating_sub(1),
+        });
     }
 
     pub(super) fn tell_archive(&self, event: archivist::Event) {

@@ -11,9 +11,17 @@ pub(crate) enum Event {
     /// A member connected.
     Connected(MemberId),
     /// A member asks about the dealing of a block that is being decided.
-    Body { from: MemberId, ask: BodyAsk, reply: salus_net::Reply },
+    Body {
+        from: MemberId,
+        ask: BodyAsk,
+        reply: salus_net::Reply,
+    },
     /// What a member answered to the question for a dealing; `None` if it did not.
-    Pulled { from: MemberId, block: BlockId, answer: Option<BodyAnswer> },
+    Pulled {
+        from: MemberId,
+        block: BlockId,
+        answer: Option<BodyAnswer>,
+    },
     /// Somebody put a transaction into the pool.
     Work,
     /// The archive gathered a block that this node missed; they come in order.
@@ -21,7 +29,10 @@ pub(crate) enum Event {
     /// The archive could not gather a block that was decided here without its body.
     NotGathered { height: Height },
     /// A client waits until a transaction is committed.
-    Wait { id: TransactionId, reply: Reply<CommittedTransaction> },
+    Wait {
+        id: TransactionId,
+        reply: Reply<CommittedTransaction>,
+    },
     /// A part of the node that the chain can't do without has failed.
     Failed(String),
     /// The node stops.

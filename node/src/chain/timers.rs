@@ -44,8 +44,10 @@ impl Timers {
 
     /// Forgets the alarms of the consensus core.
     pub(crate) fn cancel_consensus(&mut self) {
-        self.times.retain(|alarm, _| !matches!(alarm, Alarm::Consensus(_)));
-        self.by_time.retain(|(_, alarm), ()| !matches!(alarm, Alarm::Consensus(_)));
+        self.times
+            .retain(|alarm, _| !matches!(alarm, Alarm::Consensus(_)));
+        self.by_time
+            .retain(|(_, alarm), ()| !matches!(alarm, Alarm::Consensus(_)));
     }
 
     /// When the next alarm is due.

@@ -18,7 +18,11 @@ pub(crate) enum BlockCommand {
     },
 }
 
-pub(crate) async fn run(node: &NodeArguments, command: &BlockCommand, output: Output) -> Result<(), CliError> {
+pub(crate) async fn run(
+    node: &NodeArguments,
+    command: &BlockCommand,
+    output: Output,
+) -> Result<(), CliError> {
     let remote = node.remote()?;
     match command {
         BlockCommand::Show { height } => {
@@ -42,15 +46,31 @@ fn field(value: &Value, name: &str) -> String {
 }
 
 fn header_text(header: &Value) -> String {
-    let rows = ["height", "id", "time_ms", "proposer", "parent", "share_root", "receipts_root", "state_root", "gas_used"];
+    let rows = [
+        "height",
+        "id",
+        "time_ms",
+        "proposer",
+        "parent",
+        "share_root",
+        "receipts_root",
+        "state_root",
+        "gas_used",
+    ];
     table(&rows.map(|name| (name, field(header, name))))
 }
 
 fn body_text(height: u64, body: &Value) -> String {
     let empty = Vec::new();
     let list = |path: &str| body.pointer(path).and_then(Value::as_array).unwrap_or(&empty);
-    let members: Vec<String> = list("/reconstruction/members").iter().map(ToString::to_string).collect();
-    let elapsed_ms = body.pointer("/reconstruction/elapsed_ms").and_then(Value::as_f64).unwrap_or_default();
+    let members: Vec<String> = list("/reconstruction/members")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let elapsed_ms = body
+        .pointer("/reconstruction/elapsed_ms")
+        .and_then(Value::as_f64)
+        .unwrap_or_default();
     let mut lines = vec![format!(
         "block {height}: opened from the shares of members {} in {elapsed_ms:.1} ms, {} transactions",
         members.join(", "),
@@ -62,8 +82,15 @@ fn body_text(height: u64, body: &Value) -> String {
             "  {}  from p{:<4} {:<20} {}  gas {}",
             field(transaction, "id").get(..8).unwrap_or("-"),
             field(transaction, "sender"),
-            transaction.pointer("/call/name").and_then(Value::as_str).unwrap_or("-"),
-            if receipt.get("success") == Some(&Value::Bool(true)) { "done  " } else { "failed" },
+            transaction
+                .pointer("/call/name")
+                .and_then(Value::as_str)
+                .unwrap_or("-"),
+            if receipt.get("success") == Some(&Value::Bool(true)) {
+                "done  "
+            } else {
+                "failed"
+            },
             field(&receipt, "gas_used"),
         ));
     }

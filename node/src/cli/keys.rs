@@ -33,7 +33,10 @@ pub(crate) fn run(command: &KeysCommand, output: Output) -> Result<(), CliError>
         }
         KeysCommand::Show { file } => (file, person::load_identity(file)?),
     };
-    let PublicIdentity { signing_key, encryption_key } = identity.public();
+    let PublicIdentity {
+        signing_key,
+        encryption_key,
+    } = identity.public();
     let encryption = data_encoding::HEXLOWER.encode(encryption_key.as_bytes());
     let text = table(&[
         ("keystore", path.display().to_string()),
@@ -58,14 +61,20 @@ pub(crate) fn write_keystore(path: &Path, identity: &Identity, passphrase: &str)
         salt: *salt.first_chunk().unwrap_or(&[0; 16]),
         nonce: *nonce.first_chunk().unwrap_or(&[0; 12]),
     };
-    let file = keystore::encrypt(identity, passphrase, randomness).map_err(|error| CliError::Usage(error.to_string()))?;
+    let file = keystore::encrypt(identity, passphrase, randomness)
+        .map_err(|error| CliError::Usage(error.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    Home::new(folder).write_private(path, &file).map_err(|error| CliError::Usage(error.to_string()))
+    Home::new(folder)
+        .write_private(path, &file)
+        .map_err(|error| CliError::Usage(error.to_string()))
 }
 
 /// The key under which a hospital's staff member makes patients' pseudonyms: derived from that member's own keys,
 /// so that the same medical record number gives the same address again.
 pub(crate) fn linkage_key(identity: &Identity) -> LinkageKey {
     let seed = identity.signing().seed();
-    LinkageKey::new(blake3::derive_key("salus 2026-11 hospital linkage key", seed.as_slice()))
+    LinkageKey::new(blake3::derive_key(
+        "salus 2026-11 hospital linkage key",
+        seed.as_slice(),
+    ))
 }

@@ -26,12 +26,20 @@ pub(crate) struct PersonArguments {
 impl PersonArguments {
     pub(crate) async fn session(&self) -> Result<Session, CliError> {
         let missing = |what: &str| CliError::Usage(format!("say who acts: {what}"));
-        let key = self.key.as_deref().ok_or_else(|| missing("--key FILE (or SALUS_KEY)"))?;
-        let principal = self.principal.ok_or_else(|| missing("--as NUMBER (or SALUS_PRINCIPAL)"))?;
+        let key = self
+            .key
+            .as_deref()
+            .ok_or_else(|| missing("--key FILE (or SALUS_KEY)"))?;
+        let principal = self
+            .principal
+            .ok_or_else(|| missing("--as NUMBER (or SALUS_PRINCIPAL)"))?;
         let identity = load_identity(key)?;
         let remote = self.node.remote()?;
         let chain = remote.chain().await?;
-        Ok(Session::new(remote, Signer::new(chain, PrincipalId::new(principal), identity)))
+        Ok(Session::new(
+            remote,
+            Signer::new(chain, PrincipalId::new(principal), identity),
+        ))
     }
 }
 
@@ -48,7 +56,9 @@ pub(crate) fn passphrase(prompt: &str) -> Result<Zeroizing<String>, CliError> {
         return Ok(Zeroizing::new(passphrase));
     }
     if !std::io::stdin().is_terminal() {
-        return Err(CliError::Usage(format!("no passphrase: set {PASSPHRASE_VARIABLE}, or run this in a terminal")));
+        return Err(CliError::Usage(format!(
+            "no passphrase: set {PASSPHRASE_VARIABLE}, or run this in a terminal"
+        )));
     }
     rpassword::prompt_password(prompt)
         .map(Zeroizing::new)

@@ -1,7 +1,7 @@
+use super::CliError;
 use super::output::{Output, bytes_text, table};
 use super::person::{PersonArguments, address_argument};
 use super::tx::{class_argument, purpose_argument};
-use super::CliError;
 use crate::session::Session;
 use clap::Subcommand;
 use salus_types::abi::access::{self, LogEntry, LogHead, Purpose, RecordClass};
@@ -70,10 +70,19 @@ pub(crate) async fn run(arguments: RecordArguments, output: Output) -> Result<()
                 ("content", bytes_text(content.len() as u64)),
                 ("patient", patient.to_string()),
             ]);
-            output.result(&text, &json!({ "record": record.get(), "patient": patient.get(), "bytes": content.len() }));
+            output.result(
+                &text,
+                &json!({ "record": record.get(), "patient": patient.get(), "bytes": content.len() }),
+            );
             Ok(())
         }
-        RecordCommand::Get { patient, record, purpose, emergency, out } => {
+        RecordCommand::Get {
+            patient,
+            record,
+            purpose,
+            emergency,
+            out,
+        } => {
             let patient = session.find_patient(&patient).await?;
             let record = RecordNumber::new(record);
             let (decided, opened) = session.get_record(patient, record, purpose, emergency).await?;
@@ -82,7 +91,14 @@ pub(crate) async fn run(arguments: RecordArguments, output: Output) -> Result<()
             let text = table(&[
                 ("decision", decision.clone()),
                 ("block", decided.height.to_string()),
-                ("written", format!("{} ({})", out.display(), bytes_text(opened.content().len() as u64))),
+                (
+                    "written",
+                    format!(
+                        "{} ({})",
+                        out.display(),
+                        bytes_text(opened.content().len() as u64)
+                    ),
+                ),
             ]);
             output.result(
                 &text,
@@ -121,14 +137,20 @@ pub(crate) async fn access_log(
     let remote = session.remote();
     let (mut entries, mut from) = (Vec::new(), Some(0));
     while let Some(first) = from {
-        let page: Page = remote.get(&format!("/v1/patients/{}/log?from={first}", patient.get())).await?;
+        let page: Page = remote
+            .get(&format!("/v1/patients/{}/log?from={first}", patient.get()))
+            .await?;
         for row in page.entries {
-            let bytes = data_encoding::BASE64.decode(row.bytes.as_bytes()).map_err(garbled)?;
+            let bytes = data_encoding::BASE64
+                .decode(row.bytes.as_bytes())
+                .map_err(garbled)?;
             entries.push(codec::decode(&bytes, 256).map_err(garbled)?);
         }
         from = page.next;
     }
-    let head = remote.query(ContractId::ACCESS, access::query::LOG_HEAD, &patient).await?;
+    let head = remote
+        .query(ContractId::ACCESS, access::query::LOG_HEAD, &patient)
+        .await?;
     Ok((entries, head))
 }
 
@@ -147,9 +169,19 @@ fn show_log(
     complete.map_err(|error| CliError::Demo(format!("the access log is not complete: {error}")))?;
     let lines: Vec<String> = entries.iter().map(log_line).collect();
     let rows: Vec<Value> = entries.iter().map(log_json).collect();
-    let note = format!("{} entries; the hash chain ends where the chain's state says: nothing is missing", entries.len());
-    let text = if lines.is_empty() { "nobody has asked".into() } else { format!("{}\n{note}", lines.join("\n")) };
-    output.result(&text, &json!({ "entries": rows, "count": head.count, "complete": true }));
+    let note = format!(
+        "{} entries; the hash chain ends where the chain's state says: nothing is missing",
+        entries.len()
+    );
+    let text = if lines.is_empty() {
+        "nobody has asked".into()
+    } else {
+        format!("{}\n{note}", lines.join("\n"))
+    };
+    output.result(
+        &text,
+        &json!({ "entries": rows, "count": head.count, "complete": true }),
+    );
     Ok(())
 }
 

@@ -25,7 +25,10 @@ pub(crate) async fn run(arguments: &StartArguments, output: Output) -> Result<()
     let shown = arguments.home.display().to_string();
     let ready = |address| {
         let value = json!({ "home": shown, "api": format!("http://{address}"), "ready": true });
-        output.result(&format!("validator of {shown} answers at http://{address}"), &value);
+        output.result(
+            &format!("validator of {shown} answers at http://{address}"),
+            &value,
+        );
     };
     Ok(validator::run(&home, config, interrupted(arguments.until_stdin_closes), ready).await?)
 }

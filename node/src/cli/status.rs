@@ -18,10 +18,20 @@ pub(crate) async fn run(node: &NodeArguments, output: Output) -> Result<(), CliE
         ("member", status.member.to_string()),
         ("height", status.height.to_string()),
         ("state", state),
-        ("peers", format!("{} of {}", status.peers, status.validators.saturating_sub(1))),
+        (
+            "peers",
+            format!("{} of {}", status.peers, status.validators.saturating_sub(1)),
+        ),
         ("shares to open", status.threshold.to_string()),
         ("waiting transactions", status.mempool.to_string()),
-        ("kept here", format!("{} ({} of it shares)", bytes_text(kept), bytes_text(storage.shares_bytes))),
+        (
+            "kept here",
+            format!(
+                "{} ({} of it shares)",
+                bytes_text(kept),
+                bytes_text(storage.shares_bytes)
+            ),
+        ),
         ("bodies in full", bytes_text(storage.full_replication_bytes)),
         ("pieces of records", bytes_text(storage.pieces_bytes)),
     ]);

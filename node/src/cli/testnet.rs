@@ -15,9 +15,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 /// Names of the first hospitals of a test network.
-const HOSPITALS: [&str; 8] = ["Aurora", "Birch", "Cedar", "Delta", "Elm", "Fjord", "Grove", "Harbour"];
+const HOSPITALS: [&str; 8] = [
+    "Aurora", "Birch", "Cedar", "Delta", "Elm", "Fjord", "Grove", "Harbour",
+];
 /// The staff each hospital starts with.
-const STAFF: [(&str, Role); 3] = [("admin", Role::Admin), ("manager", Role::Manager), ("operator", Role::Operator)];
+const STAFF: [(&str, Role); 3] = [
+    ("admin", Role::Admin),
+    ("manager", Role::Manager),
+    ("operator", Role::Operator),
+];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestnetArguments {
@@ -49,17 +55,37 @@ pub(crate) struct Layout {
 }
 
 pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), CliError> {
-    let layout = write_testnet(&arguments.dir, &arguments.name, arguments.validators, arguments.base_port)?;
+    let layout = write_testnet(
+        &arguments.dir,
+        &arguments.name,
+        arguments.validators,
+        arguments.base_port,
+    )?;
     let params = &layout.genesis.agreement().params;
-    let start: Vec<String> = layout.homes.iter().map(|home| format!("  salus start --home {} &", home.display())).collect();
+    let start: Vec<String> = layout
+        .homes
+        .iter()
+        .map(|home| format!("  salus start --home {} &", home.display()))
+        .collect();
     let text = format!(
         "{}\n\nStart the validators:\n{}\n\nThen, for example:\n  salus status --node http://{}",
         output::table(&[
             ("network", layout.genesis.agreement().name.clone()),
             ("hospitals", layout.homes.len().to_string()),
-            ("shares to open", format!("{} of {}", params.threshold, params.slots)),
+            (
+                "shares to open",
+                format!("{} of {}", params.threshold, params.slots)
+            ),
             ("people", arguments.dir.join("people").display().to_string()),
-            ("passphrase", arguments.dir.join("people").join("passphrase").display().to_string()),
+            (
+                "passphrase",
+                arguments
+                    .dir
+                    .join("people")
+                    .join("passphrase")
+                    .display()
+                    .to_string()
+            ),
         ]),
         start.join("\n"),
         layout.nodes.first().map(ToString::to_string).unwrap_or_default(),
@@ -83,23 +109,43 @@ pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), Cl
 }
 
 /// Writes a folder for each validator and one for the staff's keystores.
-pub(crate) fn write_testnet(dir: &Path, name: &str, validators: u16, base_port: u16) -> Result<Layout, CliError> {
+pub(crate) fn write_testnet(
+    dir: &Path,
+    name: &str,
+    validators: u16,
+    base_port: u16,
+) -> Result<Layout, CliError> {
     let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
-        return Err(CliError::Usage(format!("{} is not empty: choose another folder", dir.display())));
+        return Err(CliError::Usage(format!(
+            "{} is not empty: choose another folder",
+            dir.display()
+        )));
     }
     let ports = ports(usize::from(validators) * 2, base_port)?;
     let local = |port: &u16| SocketAddr::from(([127, 0, 0, 1], *port));
     let (nodes, network) = ports.split_at(usize::from(validators));
     let nodes: Vec<SocketAddr> = nodes.iter().map(local).collect();
-    let passphrase = data_encoding::BASE32_NOPAD.encode(crate::random_bytes().first_chunk::<10>().unwrap_or(&[0; 10]));
-    let identities: Vec<Identity> = nodes.iter().map(|_| Identity::from_seed(&crate::random_bytes())).collect();
-    let members = (0..validators).zip(&identities).zip(network).map(|((number, identity), port)| member(number, identity, *port));
+    let passphrase =
+        data_encoding::BASE32_NOPAD.encode(crate::random_bytes().first_chunk::<10>().unwrap_or(&[0; 10]));
+    let identities: Vec<Identity> = nodes
+        .iter()
+        .map(|_| Identity::from_seed(&crate::random_bytes()))
+        .collect();
+    let members = (0..validators)
+        .zip(&identities)
+        .zip(network)
+        .map(|((number, identity), port)| member(number, identity, *port));
     let staff: Vec<(Role, MemberId, Identity, PathBuf)> = (0..validators)
         .flat_map(|member| STAFF.map(|(title, role)| (member, title, role)))
         .map(|(member, title, role)| {
             let path = dir.join("people").join(format!("{title}{member}.key"));
-            (role, MemberId::new(member), Identity::from_seed(&crate::random_bytes()), path)
+            (
+                role,
+                MemberId::new(member),
+                Identity::from_seed(&crate::random_bytes()),
+                path,
+            )
         })
         .collect();
     let genesis = Genesis::new(Agreement {
@@ -107,7 +153,10 @@ pub(crate) fn write_testnet(dir: &Path, name: &str, validators: u16, base_port: 
         time: Clock::start().wall(),
         params: Params::usual(usize::from(validators)),
         members: members.collect(),
-        principals: staff.iter().map(|(role, member, identity, _)| principal(*role, *member, identity)).collect(),
+        principals: staff
+            .iter()
+            .map(|(role, member, identity, _)| principal(*role, *member, identity))
+            .collect(),
         contracts: vec![Hash::of_content(REGISTRY), Hash::of_content(ACCESS)],
     });
     let genesis = genesis.map_err(|error| CliError::Usage(error.to_string()))?;
@@ -121,12 +170,23 @@ pub(crate) fn write_testnet(dir: &Path, name: &str, validators: u16, base_port: 
         write_keystore(&path, &identity, &passphrase)?;
         people.push((number, role, member, path));
     }
-    write(&Home::new(dir), &dir.join("people").join("passphrase"), passphrase.as_bytes())?;
-    Ok(Layout { genesis, homes, nodes, people, passphrase })
+    write(
+        &Home::new(dir),
+        &dir.join("people").join("passphrase"),
+        passphrase.as_bytes(),
+    )?;
+    Ok(Layout {
+        genesis,
+        homes,
+        nodes,
+        people,
+        passphrase,
+    })
 }
 
 fn write(home: &Home, path: &Path, content: &[u8]) -> Result<(), CliError> {
-    home.write_private(path, content).map_err(|error| CliError::Usage(error.to_string()))
+    home.write_private(path, content)
+        .map_err(|error| CliError::Usage(error.to_string()))
 }
 
 fn write_home(
@@ -138,7 +198,9 @@ fn write_home(
     passphrase: &str,
 ) -> Result<PathBuf, CliError> {
     let home = Home::new(dir.join(format!("node{number}")));
-    let text = genesis.to_toml().map_err(|error| CliError::Usage(error.to_string()))?;
+    let text = genesis
+        .to_toml()
+        .map_err(|error| CliError::Usage(error.to_string()))?;
     write(&home, &home.genesis(), text.as_bytes())?;
     write(&home, &home.config(), config.to_commented_toml().as_bytes())?;
     write(&home, &home.passphrase_file(), passphrase.as_bytes())?;
@@ -148,7 +210,9 @@ fn write_home(
 
 fn member(number: u16, identity: &Identity, port: u16) -> Member {
     let keys = ValidatorKeys::from_seed(&identity.signing().seed());
-    let name = HOSPITALS.get(usize::from(number)).map_or_else(|| format!("Hospital {number}"), ToString::to_string);
+    let name = HOSPITALS
+        .get(usize::from(number))
+        .map_or_else(|| format!("Hospital {number}"), ToString::to_string);
     Member {
         id: MemberId::new(number),
         name,
@@ -161,7 +225,10 @@ fn member(number: u16, identity: &Identity, port: u16) -> Member {
 }
 
 fn principal(role: Role, organisation: MemberId, identity: &Identity) -> Principal {
-    let PublicIdentity { signing_key, encryption_key } = identity.public();
+    let PublicIdentity {
+        signing_key,
+        encryption_key,
+    } = identity.public();
     Principal {
         signing_key: *signing_key.as_bytes(),
         encryption_key: *encryption_key.as_bytes(),
@@ -186,11 +253,20 @@ fn config(nodes: &[SocketAddr], network: &[u16], number: usize) -> Config {
 fn ports(count: usize, base: u16) -> Result<Vec<u16>, CliError> {
     if base > 0 {
         let ports: Vec<u16> = (base..=u16::MAX).take(count).collect();
-        return if ports.len() == count { Ok(ports) } else { Err(CliError::Usage("the base port is too high".into())) };
+        return if ports.len() == count {
+            Ok(ports)
+        } else {
+            Err(CliError::Usage("the base port is too high".into()))
+        };
     }
     let busy = |error: std::io::Error| CliError::Usage(format!("no free port: {error}"));
     // All are held until all are known, so that none is picked twice.
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<_, _>>().map_err(busy)?;
-    listeners.iter().map(|listener| listener.local_addr().map(|address| address.port()).map_err(busy)).collect()
+    let listeners: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
+        .collect::<Result<_, _>>()
+        .map_err(busy)?;
+    listeners
+        .iter()
+        .map(|listener| listener.local_addr().map(|address| address.port()).map_err(busy))
+        .collect()
 }

@@ -128,14 +128,25 @@ pub(crate) fn class_argument(name: &str) -> Result<RecordClass, String> {
 
 pub(crate) async fn run(arguments: TxArguments, output: Output) -> Result<(), CliError> {
     if let TxCommand::Show { id } = &arguments.command {
-        let transaction: Value = arguments.person.node.remote()?.get(&format!("/v1/transactions/{id}")).await?;
+        let transaction: Value = arguments
+            .person
+            .node
+            .remote()?
+            .get(&format!("/v1/transactions/{id}"))
+            .await?;
         let text = serde_json::to_string_pretty(&transaction).unwrap_or_default();
         output.result(&text, &transaction);
         return Ok(());
     }
     let session = arguments.person.session().await?;
     match arguments.command {
-        TxCommand::AddUser { role, of, area, record_number, address } => {
+        TxCommand::AddUser {
+            role,
+            of,
+            area,
+            record_number,
+            address,
+        } => {
             let linked = area.zip(record_number);
             let address = match linked {
                 Some((area, number)) => Some(patient_address(&session, area, &number)?),
@@ -145,42 +156,68 @@ pub(crate) async fn run(arguments: TxArguments, output: Output) -> Result<(), Cl
         }
         TxCommand::DeleteUser { principal } => {
             let principal = PrincipalId::new(principal);
-            let (_, height) = session.send_successfully(|signer, terms| signer.delete_user(principal, terms)).await?;
+            let (_, height) = session
+                .send_successfully(|signer, terms| signer.delete_user(principal, terms))
+                .await?;
             done("deleted", height.get(), output)
         }
-        TxCommand::Grant { to, record, class, purposes, hours } => {
+        TxCommand::Grant {
+            to,
+            record,
+            class,
+            purposes,
+            hours,
+        } => {
             let scope = match (record, class) {
                 (Some(record), _) => Scope::Record(RecordNumber::new(record)),
                 (None, Some(class)) => Scope::Class(class),
                 (None, None) => Scope::All,
             };
-            let until_ms = Clock::start().wall().get().saturating_add(hours.saturating_mul(3_600_000));
-            let grant = Grant { scope, purposes: Purposes::of(&purposes), until_ms };
+            let until_ms = Clock::start()
+                .wall()
+                .get()
+                .saturating_add(hours.saturating_mul(3_600_000));
+            let grant = Grant {
+                scope,
+                purposes: Purposes::of(&purposes),
+                until_ms,
+            };
             let to = PrincipalId::new(to);
-            let (receipt, height) = session.send_successfully(|signer, terms| signer.grant(to, grant, terms)).await?;
+            let (receipt, height) = session
+                .send_successfully(|signer, terms| signer.grant(to, grant, terms))
+                .await?;
             let number: u32 = receipt.output().map_err(CliError::from)?;
             let text = table(&[
                 ("grant", number.to_string()),
                 ("ends", salus_client::utc_text(until_ms)),
                 ("block", height.to_string()),
             ]);
-            output.result(&text, &json!({ "grant": number, "until_ms": until_ms, "height": height.get() }));
+            output.result(
+                &text,
+                &json!({ "grant": number, "until_ms": until_ms, "height": height.get() }),
+            );
             Ok(())
         }
         TxCommand::Revoke { from, grant } => {
             let from = PrincipalId::new(from);
-            let (_, height) = session.send_successfully(|signer, terms| signer.revoke(from, grant, terms)).await?;
+            let (_, height) = session
+                .send_successfully(|signer, terms| signer.revoke(from, grant, terms))
+                .await?;
             output.note("Future reads are refused from now on. What was read before can't be called back.");
             done("revoked", height.get(), output)
         }
         TxCommand::LiftPenalty { principal } => {
             let principal = PrincipalId::new(principal);
-            let (_, height) = session.send_successfully(|signer, terms| signer.lift_penalty(principal, terms)).await?;
+            let (_, height) = session
+                .send_successfully(|signer, terms| signer.lift_penalty(principal, terms))
+                .await?;
             done("lifted", height.get(), output)
         }
         TxCommand::RotateKeys { to } => {
             let new = load_identity(&to)?;
-            let (_, height) = session.send_successfully(|signer, terms| signer.rotate_keys(&new, terms)).await?;
+            let (_, height) = session
+                .send_successfully(|signer, terms| signer.rotate_keys(&new, terms))
+                .await?;
             done("rotated", height.get(), output)
         }
         TxCommand::Show { .. } => Ok(()),
@@ -188,7 +225,10 @@ pub(crate) async fn run(arguments: TxArguments, output: Output) -> Result<(), Cl
 }
 
 fn done(what: &str, height: u64, output: Output) -> Result<(), CliError> {
-    output.result(&format!("{what} in block {height}"), &json!({ "done": what, "height": height }));
+    output.result(
+        &format!("{what} in block {height}"),
+        &json!({ "done": what, "height": height }),
+    );
     Ok(())
 }
 
@@ -200,11 +240,15 @@ async fn add_user(
     output: Output,
 ) -> Result<(), CliError> {
     let keys: PublicIdentity = load_identity(keystore)?.public();
-    let (receipt, height) =
-        session.send_successfully(|signer, terms| signer.add_user(&keys, role, address, terms)).await?;
+    let (receipt, height) = session
+        .send_successfully(|signer, terms| signer.add_user(&keys, role, address, terms))
+        .await?;
     let principal: PrincipalId = receipt.output().map_err(CliError::from)?;
     let address = address.map(|address| address_text(&address));
-    let mut rows = vec![("number", principal.get().to_string()), ("block", height.to_string())];
+    let mut rows = vec![
+        ("number", principal.get().to_string()),
+        ("block", height.to_string()),
+    ];
     rows.extend(address.clone().map(|address| ("address", address)));
     output.result(
         &table(&rows),
@@ -214,7 +258,11 @@ async fn add_user(
 }
 
 /// The pseudonym of a patient under the registering hospital's linkage key, which is derived from the caller's keys.
-pub(crate) fn patient_address(session: &Session, area: u16, number: &str) -> Result<PatientAddress, CliError> {
+pub(crate) fn patient_address(
+    session: &Session,
+    area: u16,
+    number: &str,
+) -> Result<PatientAddress, CliError> {
     keys::linkage_key(session.signer().identity())
         .address(area, number)
         .map_err(|error| CliError::Usage(error.to_string()))

@@ -1,6 +1,6 @@
 //! What is read by opening blocks from shares: bodies, old receipts, access logs.
 
-use super::ClientDesk;
+use super::{ClientDesk, deliver};
 use crate::archivist;
 use crate::recent::CommittedBlock;
 use crate::wire::{LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose};
@@ -30,15 +30,28 @@ impl ClientDesk {
     /// Answers a request for which other members are asked.
     pub(crate) async fn fetch(self: Arc<Self>, request: Request) {
         match request {
-            Request::Transaction { id, reply } => drop(reply.send(self.transaction(id).await)),
-            Request::Body { height, reply } => drop(reply.send(self.body(height).await)),
-            Request::ShareHolders { height, reply } => drop(reply.send(self.share_holders(height).await)),
-            Request::AccessLog { patient, from, limit, reply } => {
-                drop(reply.send(self.access_log(patient, from, limit).await));
+            Request::Transaction { id, reply } => deliver(reply, self.transaction(id).await),
+            Request::Body { height, reply } => deliver(reply, self.body(height).await),
+            Request::ShareHolders { height, reply } => deliver(reply, self.share_holders(height).await),
+            Request::AccessLog {
+                patient,
+                from,
+                limit,
+                reply,
+            } => {
+                deliver(reply, self.access_log(patient, from, limit).await);
             }
-            Request::StorePiece { member, piece, reply } => drop(reply.send(self.store_piece(member, piece).await)),
-            Request::ReadPiece { member, request, reply } => drop(reply.send(self.read_piece(member, request).await)),
-            other => tracing::error!(request = ?other, "a request that can be answered at once came to the wrong desk"),
+            Request::StorePiece { member, piece, reply } => {
+                deliver(reply, self.store_piece(member, piece).await)
+            }
+            Request::ReadPiece {
+                member,
+                request,
+                reply,
+            } => deliver(reply, self.read_piece(member, request).await),
+            other => {
+                tracing::error!(request = ?other, "a request that can be answered at once came to the wrong desk")
+            }
         }
     }
 
@@ -56,19 +69,34 @@ impl ClientDesk {
     /// Gathers shares and opens the block; always anew.
     async fn reconstruct(&self, header: &Header) -> Result<(Body, Vec<MemberId>), ReadRefusal> {
         let (reply, opened) = oneshot::channel();
-        let open = archivist::Event::Open { header: Box::new(header.clone()), reply };
+        let open = archivist::Event::Open {
+            header: Box::new(header.clone()),
+            reply,
+        };
         self.archive.try_send(open).map_err(|_| ReadRefusal::Busy)?;
-        let opened = opened.await.map_err(|_| ReadRefusal::Busy)?.map_err(|error| match error {
-            ReadError::Busy { .. } | ReadError::DuplicateJob(_) => ReadRefusal::Busy,
-            ReadError::Shortfall(shortfall) => ReadRefusal::SharesMissing {
-                have: u16::try_from(shortfall.good).unwrap_or(u16::MAX),
-                need: u16::try_from(shortfall.need).unwrap_or(u16::MAX),
-            },
-            ReadError::Header(_) | ReadError::Unopenable(_) => ReadRefusal::Damaged,
-        })?;
+        let opened = opened
+            .await
+            .map_err(|_| ReadRefusal::Busy)?
+            .map_err(|error| match error {
+                ReadError::Busy { .. } | ReadError::DuplicateJob(_) => ReadRefusal::Busy,
+                ReadError::Shortfall(shortfall) => ReadRefusal::SharesMissing {
+                    have: u16::try_from(shortfall.good).unwrap_or(u16::MAX),
+                    need: u16::try_from(shortfall.need).unwrap_or(u16::MAX),
+                },
+                ReadError::Header(_) | ReadError::Unopenable(_) => ReadRefusal::Damaged,
+            })?;
         let body = Body::decode(opened.body()).map_err(|_| ReadRefusal::Damaged)?;
-        let members = self.view.executor.members(&self.view.index).map_err(|_| ReadRefusal::Damaged)?;
-        let holder = |slot| members.iter().find(|member| member.slot == slot).map(|member| member.id);
+        let members = self
+            .view
+            .executor
+            .members(&self.view.index)
+            .map_err(|_| ReadRefusal::Damaged)?;
+        let holder = |slot| {
+            members
+                .iter()
+                .find(|member| member.slot == slot)
+                .map(|member| member.id)
+        };
         Ok((body, opened.slots().filter_map(holder).collect()))
     }
 
@@ -77,7 +105,13 @@ impl ClientDesk {
         let started = self.view.clock.elapsed();
         let (body, shares_from) = self.reconstruct(&header).await?;
         let elapsed = self.view.clock.elapsed().saturating_sub(started);
-        Ok(ReconstructedBlock { header, body, shares_from, elapsed, cached: false })
+        Ok(ReconstructedBlock {
+            header,
+            body,
+            shares_from,
+            elapsed,
+            cached: false,
+        })
     }
 
     /// A block's content, from memory if it was committed or opened lately.
@@ -90,7 +124,11 @@ impl ClientDesk {
         }
         let header = self.header(height)?;
         let (body, _) = self.reconstruct(&header).await?;
-        let ids = body.transactions.iter().map(|one| one.payload.id(&self.view.chain)).collect();
+        let ids = body
+            .transactions
+            .iter()
+            .map(|one| one.payload.id(&self.view.chain))
+            .collect();
         let block = Arc::new(CommittedBlock { header, ids, body });
         let mut opened = self.opened();
         opened.push_back(Arc::clone(&block));
@@ -112,7 +150,11 @@ impl ClientDesk {
         if self.view.pool().contains(&id) {
             return Ok(TransactionStatus::Pending);
         }
-        let heights = self.view.index.transaction_heights(&id, Height::ZERO).map_err(|_| ReadRefusal::Damaged)?;
+        let heights = self
+            .view
+            .index
+            .transaction_heights(&id, Height::ZERO)
+            .map_err(|_| ReadRefusal::Damaged)?;
         for height in heights {
             // The index keeps a prefix of the id only, so another transaction may have led here.
             if let Some(executed) = self.content(height).await?.executed(&id) {
@@ -132,7 +174,9 @@ impl ClientDesk {
         'blocks: loop {
             let heights = self.view.index.patient_heights(patient, before, LOG_BLOCKS_MAX);
             let heights = heights.map_err(|_| ReadRefusal::Damaged)?;
-            let Some(last) = heights.last().copied() else { break };
+            let Some(last) = heights.last().copied() else {
+                break;
+            };
             for height in heights {
                 for entry in log_entries(&self.content(height).await?.body, patient) {
                     if entry.index < from {
@@ -145,13 +189,21 @@ impl ClientDesk {
             }
             before = last;
         }
-        Ok(LogPage { entries: entries.into_values().collect(), head })
+        Ok(LogPage {
+            entries: entries.into_values().collect(),
+            head,
+        })
     }
 
     fn log_head(&self, patient: PrincipalId) -> Result<LogHead, ReadRefusal> {
         let argument = codec::encode(&patient);
-        let answer =
-            crate::query::contract(&self.view, ContractId::ACCESS, access::query::LOG_HEAD, &argument, None);
+        let answer = crate::query::contract(
+            &self.view,
+            ContractId::ACCESS,
+            access::query::LOG_HEAD,
+            &argument,
+            None,
+        );
         let answer = answer.map_err(|_| ReadRefusal::NotFound)?;
         codec::decode(&answer.output, 128).map_err(|_| ReadRefusal::Damaged)
     }
@@ -159,15 +211,26 @@ impl ClientDesk {
     /// Asks every member for its share and checks it.
     async fn share_holders(&self, height: Height) -> Result<Vec<ShareHolder>, ReadRefusal> {
         let header = self.header(height)?;
-        let members = self.view.executor.members(&self.view.index).map_err(|_| ReadRefusal::Damaged)?;
-        let asked: Vec<_> = members.iter().map(|member| (member, self.ask_share(member, &header))).collect();
+        let members = self
+            .view
+            .executor
+            .members(&self.view.index)
+            .map_err(|_| ReadRefusal::Damaged)?;
+        let asked: Vec<_> = members
+            .iter()
+            .map(|member| (member, self.ask_share(member, &header)))
+            .collect();
         let mut holders = Vec::with_capacity(asked.len());
         for (member, answer) in asked {
             let state = match answer {
                 Shown::Now(state) => state,
                 Shown::Later(answer) => read_share(&header, tokio::time::timeout(SHOW_TIMEOUT, answer).await),
             };
-            holders.push(ShareHolder { member: member.id, slot: member.slot, state });
+            holders.push(ShareHolder {
+                member: member.id,
+                slot: member.slot,
+                state,
+            });
         }
         Ok(holders)
     }
@@ -178,7 +241,11 @@ impl ClientDesk {
             let share = self.view.shares.get_block(&block).ok().flatten();
             return Shown::Now(share.map_or(ShareState::Missing, |share| checked(share, header)));
         }
-        let ask = ShareAsk::Share { height: header.height, block, purpose: SharePurpose::Read };
+        let ask = ShareAsk::Share {
+            height: header.height,
+            block,
+            purpose: SharePurpose::Read,
+        };
         match self.courier.ask(member.id, Protocol::Shares, codec::encode(&ask)) {
             Ok(answer) => Shown::Later(answer),
             Err(_) => Shown::Now(ShareState::Unreachable),
@@ -192,10 +259,13 @@ enum Shown {
     Later(oneshot::Receiver<crate::courier::Answer>),
 }
 
-type TimedAnswer = Result<Result<crate::courier::Answer, oneshot::error::RecvError>, tokio::time::error::Elapsed>;
+type TimedAnswer =
+    Result<Result<crate::courier::Answer, oneshot::error::RecvError>, tokio::time::error::Elapsed>;
 
 fn read_share(header: &Header, answer: TimedAnswer) -> ShareState {
-    let Ok(Ok(Ok(bytes))) = answer else { return ShareState::Unreachable };
+    let Ok(Ok(Ok(bytes))) = answer else {
+        return ShareState::Unreachable;
+    };
     match codec::decode(&bytes, LARGE_MAX) {
         Ok(ShareAnswer::Share(share)) => checked(share, header),
         Ok(_) => ShareState::Missing,
@@ -204,12 +274,20 @@ fn read_share(header: &Header, answer: TimedAnswer) -> ShareState {
 }
 
 fn checked(share: SealedShare, header: &Header) -> ShareState {
-    if CheckedShare::check(share, header).is_ok() { ShareState::Held } else { ShareState::Wrong }
+    if CheckedShare::check(share, header).is_ok() {
+        ShareState::Held
+    } else {
+        ShareState::Wrong
+    }
 }
 
 /// A patient's log entries in a body, newest first.
 fn log_entries(body: &Body, patient: PrincipalId) -> Vec<LogEntry> {
-    let events = body.receipts.iter().rev().flat_map(|receipt| receipt.events.iter().rev());
+    let events = body
+        .receipts
+        .iter()
+        .rev()
+        .flat_map(|receipt| receipt.events.iter().rev());
     events
         .filter(|event| event.contract == ContractId::ACCESS)
         .filter_map(|event| match codec::decode_trusted(&event.data) {

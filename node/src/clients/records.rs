@@ -10,7 +10,11 @@ use std::sync::Arc;
 
 impl ClientDesk {
     /// Hands a piece to a member and returns its signed receipt.
-    pub(super) async fn store_piece(&self, member: MemberId, piece: Vec<u8>) -> Result<Signature, PieceRefusal> {
+    pub(super) async fn store_piece(
+        &self,
+        member: MemberId,
+        piece: Vec<u8>,
+    ) -> Result<Signature, PieceRefusal> {
         match self.ask_member(member, RecordAsk::Store(piece)).await? {
             RecordAnswer::Stored(signature) => Ok(Signature::new(signature)),
             RecordAnswer::Refused(refusal) => Err(in_words(refusal, PieceRefusal::BadPiece)),
@@ -19,7 +23,11 @@ impl ClientDesk {
     }
 
     /// Hands a signed request to a member and returns its released piece.
-    pub(super) async fn read_piece(&self, member: MemberId, request: Vec<u8>) -> Result<Vec<u8>, PieceRefusal> {
+    pub(super) async fn read_piece(
+        &self,
+        member: MemberId,
+        request: Vec<u8>,
+    ) -> Result<Vec<u8>, PieceRefusal> {
         match self.ask_member(member, RecordAsk::Release(request)).await? {
             RecordAnswer::Released(piece) => Ok(piece),
             RecordAnswer::Refused(refusal) => Err(in_words(refusal, PieceRefusal::BadRequest)),
@@ -38,7 +46,11 @@ impl ClientDesk {
             salus_net::SendError::UnknownMember(member) => PieceRefusal::UnknownMember(member),
             _ => PieceRefusal::Unreachable,
         })?;
-        let bytes = answer.await.ok().and_then(Result::ok).ok_or(PieceRefusal::Unreachable)?;
+        let bytes = answer
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(PieceRefusal::Unreachable)?;
         codec::decode(&bytes, LARGE_MAX).map_err(|_| PieceRefusal::Unreachable)
     }
 }

@@ -35,7 +35,11 @@ impl Canaries {
         let windows = content.len() / MARK_LENGTH;
         let telling = |window: &&[u8]| window.iter().collect::<BTreeSet<_>>().len() >= DISTINCT_MIN;
         let step = (windows / MARKS_PER_RECORD).max(1);
-        let marks = content.chunks_exact(MARK_LENGTH).step_by(step).filter(telling).take(MARKS_PER_RECORD);
+        let marks = content
+            .chunks_exact(MARK_LENGTH)
+            .step_by(step)
+            .filter(telling)
+            .take(MARKS_PER_RECORD);
         self.marks.extend(marks.map(<[u8]>::to_vec));
     }
 
@@ -52,7 +56,10 @@ impl Canaries {
             bytes += content.len() as u64;
             for (mark, finder) in finders.iter().enumerate() {
                 if finder.find(&content).is_some() {
-                    found.push(Found { file: file.clone(), mark });
+                    found.push(Found {
+                        file: file.clone(),
+                        mark,
+                    });
                 }
             }
         }
@@ -65,7 +72,11 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     let entries = std::fs::read_dir(folder).map_err(|error| CliError::file(folder, error))?;
     for entry in entries {
         let path = entry.map_err(|error| CliError::file(folder, error))?.path();
-        if path.is_dir() { files.extend(self::files(&path)?) } else { files.push(path) }
+        if path.is_dir() {
+            files.extend(self::files(&path)?)
+        } else {
+            files.push(path)
+        }
     }
     Ok(files)
 }
@@ -77,7 +88,9 @@ mod tests {
     #[test]
     fn marks_are_found_where_they_are_and_nowhere_else() {
         let folder = tempfile::tempdir().unwrap();
-        let record: Vec<u8> = (0..4_096u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+        let record: Vec<u8> = (0..4_096u32)
+            .flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes())
+            .collect();
         let mut canaries = Canaries::default();
         canaries.add_from(&record);
         canaries.add(*b"a signature");
@@ -85,7 +98,11 @@ mod tests {
         std::fs::create_dir(folder.path().join("deep")).unwrap();
         std::fs::write(folder.path().join("deep/noise"), [0x5A; 10_000]).unwrap();
         assert!(canaries.search(folder.path()).unwrap().0.is_empty());
-        std::fs::write(folder.path().join("deep/leak"), [b"xx".as_slice(), &record[..200], b"yy"].concat()).unwrap();
+        std::fs::write(
+            folder.path().join("deep/leak"),
+            [b"xx".as_slice(), &record[..200], b"yy"].concat(),
+        )
+        .unwrap();
         let (found, bytes) = canaries.search(folder.path()).unwrap();
         assert_eq!((found.len(), found[0].mark), (1, 0));
         assert!(bytes > 10_000);

@@ -24,11 +24,19 @@ pub(super) struct Network {
 impl Network {
     /// Writes the folders of a new network.
     pub(super) fn found(validators: u16, keep: bool) -> Result<Self, CliError> {
-        let name = format!("salus-demo-{}", data_encoding::HEXLOWER.encode(&crate::random_bytes()[..4]));
+        let name = format!(
+            "salus-demo-{}",
+            data_encoding::HEXLOWER.encode(&crate::random_bytes()[..4])
+        );
         let folder = std::env::temp_dir().join(name);
         let layout = write_testnet(&folder, "demo", validators, 0)?;
         let processes = layout.homes.iter().map(|_| None).collect();
-        Ok(Self { layout, folder, keep, processes })
+        Ok(Self {
+            layout,
+            folder,
+            keep,
+            processes,
+        })
     }
 
     pub(super) fn size(&self) -> usize {
@@ -37,7 +45,11 @@ impl Network {
 
     /// A validator's folder.
     pub(super) fn home(&self, node: usize) -> Result<&Path, CliError> {
-        self.layout.homes.get(node).map(PathBuf::as_path).ok_or_else(|| no_such(node))
+        self.layout
+            .homes
+            .get(node)
+            .map(PathBuf::as_path)
+            .ok_or_else(|| no_such(node))
     }
 
     /// A validator's public interface.
@@ -52,7 +64,11 @@ impl Network {
         let program = std::env::current_exe().map_err(|error| CliError::Demo(error.to_string()))?;
         let home = self.home(node)?.to_path_buf();
         let path = home.join("log.txt");
-        let log = File::options().create(true).append(true).open(&path).map_err(|error| CliError::file(&path, error))?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|error| CliError::file(&path, error))?;
         let child = Command::new(program)
             .args(["start", "--until-stdin-closes", "--home"])
             .arg(&home)
@@ -70,7 +86,8 @@ impl Network {
 
     /// kill -9: no warning, no chance to tidy up.
     pub(super) async fn kill(&mut self, node: usize) -> Result<(), CliError> {
-        let failed = |error: std::io::Error| CliError::Demo(format!("validator {node} can't be killed: {error}"));
+        let failed =
+            |error: std::io::Error| CliError::Demo(format!("validator {node} can't be killed: {error}"));
         match self.processes.get_mut(node).and_then(Option::take) {
             Some(mut child) => child.kill().await.map_err(failed),
             None => Ok(()),
@@ -79,15 +96,22 @@ impl Network {
 
     /// Asks a validator to stop, and waits until it has.
     pub(super) async fn stop(&mut self, node: usize) -> Result<(), CliError> {
-        let Some(mut child) = self.processes.get_mut(node).and_then(Option::take) else { return Ok(()) };
+        let Some(mut child) = self.processes.get_mut(node).and_then(Option::take) else {
+            return Ok(());
+        };
         drop(child.stdin.take());
         let failed = |error: std::io::Error| CliError::Demo(error.to_string());
         match tokio::time::timeout(Duration::from_secs(20), child.wait()).await {
             Ok(status) if status.as_ref().is_ok_and(|status| status.success()) => Ok(()),
-            Ok(status) => Err(CliError::Demo(format!("validator {node} stopped with {}", status.map_err(failed)?))),
+            Ok(status) => Err(CliError::Demo(format!(
+                "validator {node} stopped with {}",
+                status.map_err(failed)?
+            ))),
             Err(_) => {
                 child.kill().await.map_err(failed)?;
-                Err(CliError::Demo(format!("validator {node} did not stop when asked to")))
+                Err(CliError::Demo(format!(
+                    "validator {node} did not stop when asked to"
+                )))
             }
         }
     }
@@ -104,7 +128,9 @@ impl Network {
         let mut last = None;
         for _ in 0..polls {
             if let Some(ended) = self.ended(node) {
-                return Err(CliError::Demo(format!("validator {node} ended by itself ({ended})")));
+                return Err(CliError::Demo(format!(
+                    "validator {node} ended by itself ({ended})"
+                )));
             }
             match remote.status().await {
                 Ok(status) if wanted(&status) => return Ok(status),
@@ -113,7 +139,9 @@ impl Network {
             }
             tokio::time::sleep(POLL).await;
         }
-        Err(CliError::Demo(format!("validator {node} did not get there: {what}; last seen: {last:?}")))
+        Err(CliError::Demo(format!(
+            "validator {node} did not get there: {what}; last seen: {last:?}"
+        )))
     }
 
     fn ended(&mut self, node: usize) -> Option<String> {
@@ -127,7 +155,10 @@ impl Network {
             let log = fs::read_to_string(home.join("log.txt")).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             teller.note(&format!("validator {node}, the end of its log:"));
-            lines.iter().skip(lines.len().saturating_sub(8)).for_each(|line| teller.note(line));
+            lines
+                .iter()
+                .skip(lines.len().saturating_sub(8))
+                .for_each(|line| teller.note(line));
         }
     }
 

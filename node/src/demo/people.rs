@@ -28,14 +28,23 @@ impl People {
         let other_admin = staff(network, Role::Admin, 1)?;
         let manager = enrol(&admin, Role::Manager, None).await?;
         // A medical record number never leaves the hospital; its pseudonym under the hospital's own key does.
-        let number = format!("MRN-{}", data_encoding::HEXLOWER.encode(&crate::random_bytes()[..6]));
+        let number = format!(
+            "MRN-{}",
+            data_encoding::HEXLOWER.encode(&crate::random_bytes()[..6])
+        );
         let address = linkage_key(manager.signer().identity())
             .address(AREA, &number)
             .map_err(|error| CliError::Demo(error.to_string()))?;
         let patient = enrol(&manager, Role::Patient, Some(address)).await?;
         let doctor = enrol(&manager, Role::Doctor, None).await?;
         let other_doctor = enrol(&other_admin, Role::Doctor, None).await?;
-        Ok(Self { manager, patient, doctor, other_doctor, address })
+        Ok(Self {
+            manager,
+            patient,
+            doctor,
+            other_doctor,
+            address,
+        })
     }
 
     pub(super) fn address_text(&self) -> String {
@@ -53,10 +62,15 @@ impl People {
 fn staff(network: &Network, role: Role, member: u16) -> Result<Session, CliError> {
     let layout = &network.layout;
     let wanted = MemberId::new(member);
-    let found = layout.people.iter().find(|(_, its_role, its_member, _)| *its_role == role && *its_member == wanted);
-    let (number, _, _, path) = found.ok_or_else(|| CliError::Demo(format!("no {role:?} at member {member}")))?;
+    let found = layout
+        .people
+        .iter()
+        .find(|(_, its_role, its_member, _)| *its_role == role && *its_member == wanted);
+    let (number, _, _, path) =
+        found.ok_or_else(|| CliError::Demo(format!("no {role:?} at member {member}")))?;
     let file = std::fs::read(path).map_err(|error| CliError::file(path, error))?;
-    let identity = keystore::decrypt(&file, &layout.passphrase).map_err(|error| CliError::file(path, error))?;
+    let identity =
+        keystore::decrypt(&file, &layout.passphrase).map_err(|error| CliError::file(path, error))?;
     let signer = Signer::new(layout.genesis.chain_id(), PrincipalId::new(*number), identity);
     Ok(Session::new(network.remote(usize::from(member))?, signer))
 }
@@ -65,7 +79,12 @@ fn staff(network: &Network, role: Role, member: u16) -> Result<Session, CliError
 async fn enrol(by: &Session, role: Role, address: Option<PatientAddress>) -> Result<Session, CliError> {
     let identity = Identity::from_seed(&crate::random_bytes());
     let keys = identity.public();
-    let (receipt, _) = by.send_successfully(|signer, terms| signer.add_user(&keys, role, address, terms)).await?;
+    let (receipt, _) = by
+        .send_successfully(|signer, terms| signer.add_user(&keys, role, address, terms))
+        .await?;
     let principal: PrincipalId = receipt.output()?;
-    Ok(Session::new(by.remote().clone(), Signer::new(*by.signer().chain(), principal, identity)))
+    Ok(Session::new(
+        by.remote().clone(),
+        Signer::new(*by.signer().chain(), principal, identity),
+    ))
 }

@@ -25,8 +25,17 @@ struct Put<'a> {
     sample: &'a Sample,
 }
 
-pub(super) async fn play(network: &mut Network, files: &[Sample], teller: &Teller) -> Result<Summary, CliError> {
-    let mut story = Story { network, teller, summary: Summary::default(), canaries: Canaries::default() };
+pub(super) async fn play(
+    network: &mut Network,
+    files: &[Sample],
+    teller: &Teller,
+) -> Result<Summary, CliError> {
+    let mut story = Story {
+        network,
+        teller,
+        summary: Summary::default(),
+        canaries: Canaries::default(),
+    };
     story.open_hospitals().await?;
     let mut people = story.register().await?;
     let patient = people.patient.signer().principal();
@@ -52,7 +61,11 @@ struct Story<'a> {
 }
 
 fn expect(holds: bool, what: impl FnOnce() -> String) -> Result<(), CliError> {
-    if holds { Ok(()) } else { Err(CliError::Demo(what())) }
+    if holds {
+        Ok(())
+    } else {
+        Err(CliError::Demo(what()))
+    }
 }
 
 impl Story<'_> {
@@ -64,7 +77,11 @@ impl Story<'_> {
             self.network.start(node)?;
         }
         for node in 0..n {
-            self.network.wait(node, "connected to all", |status| usize::from(status.peers) + 1 == n).await?;
+            self.network
+                .wait(node, "connected to all", |status| {
+                    usize::from(status.peers) + 1 == n
+                })
+                .await?;
         }
         let params = self.network.layout.genesis.agreement().params;
         self.summary.validators = u16::try_from(n).unwrap_or(u16::MAX);
@@ -80,7 +97,8 @@ impl Story<'_> {
         self.teller.chapter("The people");
         self.teller.doing("registering people");
         let people = People::register(self.network).await?;
-        self.teller.done(&format!("a patient is registered as {}", people.address_text()));
+        self.teller
+            .done(&format!("a patient is registered as {}", people.address_text()));
         self.teller.done(&format!(
             "so are a manager ({}), the patient's doctor ({}) and a doctor of another hospital ({})",
             people.manager.signer().principal(),
@@ -95,11 +113,19 @@ impl Story<'_> {
         let patient = people.doctor.find_patient(&people.address).await?;
         let mut records = Vec::new();
         for sample in files {
-            self.teller.doing(&format!("sealing and dispersing {}", sample.name));
-            let number = people.doctor.put_record(patient, sample.class, &sample.content).await?;
+            self.teller
+                .doing(&format!("sealing and dispersing {}", sample.name));
+            let number = people
+                .doctor
+                .put_record(patient, sample.class, &sample.content)
+                .await?;
             self.canaries.add_from(&sample.content);
             let size = bytes_text(sample.content.len() as u64);
-            self.teller.done(&format!("{} ({size}) is record {}, a piece at each hospital", sample.name, number.get()));
+            self.teller.done(&format!(
+                "{} ({size}) is record {}, a piece at each hospital",
+                sample.name,
+                number.get()
+            ));
             records.push(Put { number, sample });
         }
         self.summary.records = records.len();
@@ -109,16 +135,29 @@ impl Story<'_> {
     async fn grant_and_read(&mut self, people: &People, records: &[Put<'_>]) -> Result<(), CliError> {
         self.teller.chapter("The patient's doctor");
         let until_ms = Clock::start().wall().get().saturating_add(DAY_MS);
-        let grant = Grant { scope: Scope::All, purposes: Purposes::of(&[Purpose::Treatment]), until_ms };
+        let grant = Grant {
+            scope: Scope::All,
+            purposes: Purposes::of(&[Purpose::Treatment]),
+            until_ms,
+        };
         let doctor = people.doctor.signer().principal();
-        people.patient.send_successfully(|signer, terms| signer.grant(doctor, grant, terms)).await?;
-        self.teller.done(&format!("the patient lets {doctor} read everything for treatment, for one day"));
+        people
+            .patient
+            .send_successfully(|signer, terms| signer.grant(doctor, grant, terms))
+            .await?;
+        self.teller.done(&format!(
+            "the patient lets {doctor} read everything for treatment, for one day"
+        ));
         let patient = people.doctor.find_patient(&people.address).await?;
         for record in records {
             self.teller.doing("asking the access contract, gathering pieces");
-            let (decided, opened) =
-                people.doctor.get_record(patient, record.number, Purpose::Treatment, false).await?;
-            expect(opened.content() == record.sample.content, || format!("{} came back changed", record.sample.name))?;
+            let (decided, opened) = people
+                .doctor
+                .get_record(patient, record.number, Purpose::Treatment, false)
+                .await?;
+            expect(opened.content() == record.sample.content, || {
+                format!("{} came back changed", record.sample.name)
+            })?;
             self.summary.permits += 1;
             self.teller.done(&format!(
                 "{} reads {} (block {}): the bytes are equal",
@@ -135,7 +174,10 @@ impl Story<'_> {
         let patient = people.other_doctor.find_patient(&people.address).await?;
         let (mut penalised, mut first) = (false, None);
         for _ in 0..=REFUSALS_TO_PENALTY {
-            let decided = people.other_doctor.retrieve(patient, record, Purpose::Treatment, false).await?;
+            let decided = people
+                .other_doctor
+                .retrieve(patient, record, Purpose::Treatment, false)
+                .await?;
             let Decision::Deny { standing, .. } = decided.decision else {
                 return Err(CliError::Demo("a doctor without a grant was let in".into()));
             };
@@ -145,12 +187,19 @@ impl Story<'_> {
                 self.summary.penalties += 1;
             }
             first.get_or_insert(decided.height);
-            self.teller.done(&format!("{}: {}", people.other_doctor.signer().principal(), explain(&decided.decision)));
+            self.teller.done(&format!(
+                "{}: {}",
+                people.other_doctor.signer().principal(),
+                explain(&decided.decision)
+            ));
         }
         expect(penalised, || "repeated refusals brought no penalty".into())?;
         let without_ticket = people.other_doctor.open_record(patient, record).await;
-        expect(without_ticket.is_err(), || "pieces were released without a ticket".into())?;
-        self.teller.done("asking the hospitals for pieces without a ticket gives nothing: each refuses by itself");
+        expect(without_ticket.is_err(), || {
+            "pieces were released without a ticket".into()
+        })?;
+        self.teller
+            .done("asking the hospitals for pieces without a ticket gives nothing: each refuses by itself");
         Ok(first.unwrap_or_default())
     }
 
@@ -161,20 +210,40 @@ impl Story<'_> {
         verify_log(people.patient.signer().chain(), patient, &entries, &head)
             .map_err(|error| CliError::Demo(format!("the access log is not complete: {error}")))?;
         let asked = |who: PrincipalId| entries.iter().filter(|entry| entry.requester == who).count();
-        let (doctor, other) = (people.doctor.signer().principal(), people.other_doctor.signer().principal());
-        expect(asked(doctor) > 0 && asked(other) > 0, || "an attempt is missing in the access log".into())?;
-        entries.iter().for_each(|entry| self.teller.note(&log_line(entry)));
-        self.teller.done(&format!("{} entries; their hash chain ends where the state says: none is missing", entries.len()));
+        let (doctor, other) = (
+            people.doctor.signer().principal(),
+            people.other_doctor.signer().principal(),
+        );
+        expect(asked(doctor) > 0 && asked(other) > 0, || {
+            "an attempt is missing in the access log".into()
+        })?;
+        entries
+            .iter()
+            .for_each(|entry| self.teller.note(&log_line(entry)));
+        self.teller.done(&format!(
+            "{} entries; their hash chain ends where the state says: none is missing",
+            entries.len()
+        ));
         Ok(())
     }
 
     async fn open_at(&self, remote: &Remote, height: Height) -> Result<Value, CliError> {
         let body = remote.body(height).await?;
-        let used = body.pointer("/reconstruction/members").and_then(Value::as_array).map_or(0, Vec::len);
+        let used = body
+            .pointer("/reconstruction/members")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len);
         let k = usize::from(self.summary.k);
-        expect(used == k, || format!("block {height} was opened from {used} shares instead of {k}"))?;
-        let content = body.get("transactions").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
-        expect(content, || format!("block {height} was opened, but holds no transaction"))?;
+        expect(used == k, || {
+            format!("block {height} was opened from {used} shares instead of {k}")
+        })?;
+        let content = body
+            .get("transactions")
+            .and_then(Value::as_array)
+            .is_some_and(|list| !list.is_empty());
+        expect(content, || {
+            format!("block {height} was opened, but holds no transaction")
+        })?;
         Ok(body)
     }
 
@@ -183,8 +252,13 @@ impl Story<'_> {
         let remote = self.network.remote(0)?;
         let body = self.open_at(&remote, height).await?;
         self.summary.blocks_opened += 1;
-        let from = body.pointer("/reconstruction/members").map(ToString::to_string).unwrap_or_default();
-        self.teller.done(&format!("block {height} is opened from the shares of members {from}"));
+        let from = body
+            .pointer("/reconstruction/members")
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        self.teller.done(&format!(
+            "block {height} is opened from the shares of members {from}"
+        ));
         Ok(())
     }
 
@@ -205,19 +279,32 @@ impl Story<'_> {
         self.summary.blocks_opened_one_down += 1;
         self.teller.done(&format!("block {height} opens all the same"));
         if let Some(record) = records.first() {
-            let (_, opened) = people.doctor.get_record(patient, record.number, Purpose::Treatment, false).await?;
-            expect(opened.content() == record.sample.content, || "a record came back changed".into())?;
+            let (_, opened) = people
+                .doctor
+                .get_record(patient, record.number, Purpose::Treatment, false)
+                .await?;
+            expect(opened.content() == record.sample.content, || {
+                "a record came back changed".into()
+            })?;
             self.summary.permits += 1;
-            self.teller.done(&format!("{} is read again: the bytes are equal", record.sample.name));
+            self.teller.done(&format!(
+                "{} is read again: the bytes are equal",
+                record.sample.name
+            ));
             self.teller.doing("a busy hour");
             let number = record.number;
             people
                 .doctor
-                .send_many(BUSY_HOUR, |signer, terms| signer.retrieve(patient, number, Purpose::Treatment, false, terms))
+                .send_many(BUSY_HOUR, |signer, terms| {
+                    signer.retrieve(patient, number, Purpose::Treatment, false, terms)
+                })
                 .await?;
             self.summary.permits += BUSY_HOUR as u64;
             let status = self.network.remote(0)?.status().await?;
-            self.teller.done(&format!("a busy hour of {BUSY_HOUR} requests is committed, up to block {}", status.height));
+            self.teller.done(&format!(
+                "a busy hour of {BUSY_HOUR} requests is committed, up to block {}",
+                status.height
+            ));
         }
         Ok(())
     }
@@ -230,12 +317,17 @@ impl Story<'_> {
         self.network.start(node)?;
         let status = self
             .network
-            .wait(node, "caught up", |status| status.height >= tip && !status.catching_up)
+            .wait(node, "caught up", |status| {
+                status.height >= tip && !status.catching_up
+            })
             .await?;
         self.summary.caught_up = true;
-        self.teller.done(&format!("it caught up to block {}", status.height));
+        self.teller
+            .done(&format!("it caught up to block {}", status.height));
         self.holds_all(node, tip).await?;
-        self.teller.done(&format!("it holds its own share of every block up to {tip}, each checked against its header"));
+        self.teller.done(&format!(
+            "it holds its own share of every block up to {tip}, each checked against its header"
+        ));
         Ok(())
     }
 
@@ -249,14 +341,17 @@ impl Story<'_> {
                 holder.get("member").and_then(Value::as_u64) == Some(node as u64)
                     && holder.get("state").and_then(Value::as_str) == Some("held")
             });
-            expect(held, || format!("validator {node} does not hold its share of block {height}"))?;
+            expect(held, || {
+                format!("validator {node} does not hold its share of block {height}")
+            })?;
         }
         Ok(())
     }
 
     async fn wipe_and_repair(&mut self) -> Result<(), CliError> {
         let node = 1;
-        self.teller.chapter(&format!("Hospital {node} loses its disk of shares"));
+        self.teller
+            .chapter(&format!("Hospital {node} loses its disk of shares"));
         self.network.stop(node).await?;
         let shares = self.network.home(node)?.join("data").join("shares");
         fs::remove_dir_all(&shares).map_err(|error| CliError::file(&shares, error))?;
@@ -266,11 +361,16 @@ impl Story<'_> {
         self.network.start(node)?;
         let status = self
             .network
-            .wait(node, "repaired", |status| status.repair.missing == 0 && status.repair.repaired >= tip)
+            .wait(node, "repaired", |status| {
+                status.repair.missing == 0 && status.repair.repaired >= tip
+            })
             .await?;
         self.holds_all(node, tip).await?;
         self.summary.repaired = true;
-        self.teller.done(&format!("it rebuilt {} shares from the others'; each is checked", status.repair.repaired));
+        self.teller.done(&format!(
+            "it rebuilt {} shares from the others'; each is checked",
+            status.repair.repaired
+        ));
         Ok(())
     }
 
@@ -295,15 +395,19 @@ impl Story<'_> {
         self.summary.bytes_full_replication = whole;
         let percent = 100 * self.summary.bytes_per_node / whole.max(1);
         self.teller.done(&format!(
-            "on average {percent} % of what full replication keeps of bodies; 1/k is {} %, the rest is the fixed cost of small blocks",
+            "on average {percent} % of what full replication keeps of bodies (1/k is {} %; compression saves some of it, small blocks cost more)",
             100 / u64::from(self.summary.k.max(1)),
         ));
         Ok(())
     }
 
     async fn search(&mut self, people: &People) -> Result<(), CliError> {
-        self.teller.chapter("Searching every disk for what should not be there");
-        people.signatures().into_iter().for_each(|signature| self.canaries.add(signature));
+        self.teller
+            .chapter("Searching every disk for what should not be there");
+        people
+            .signatures()
+            .into_iter()
+            .for_each(|signature| self.canaries.add(signature));
         for node in 0..self.network.size() {
             self.network.stop(node).await?;
         }
@@ -312,7 +416,8 @@ impl Story<'_> {
             let (found, read) = self.canaries.search(self.network.home(node)?)?;
             bytes += read;
             for one in &found {
-                self.teller.failed(&format!("mark {} in {}", one.mark, one.file.display()));
+                self.teller
+                    .failed(&format!("mark {} in {}", one.mark, one.file.display()));
             }
             self.summary.canaries_found += found.len();
         }

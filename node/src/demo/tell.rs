@@ -19,7 +19,11 @@ impl Teller {
         if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg}") {
             bar.set_style(style);
         }
-        Self { json, clock: Clock::start(), bar }
+        Self {
+            json,
+            clock: Clock::start(),
+            bar,
+        }
     }
 
     pub(super) fn seconds(&self) -> f64 {
@@ -66,7 +70,7 @@ impl Teller {
             return;
         }
         println!(
-            "\n{} hospitals, {} blocks, {} records: {} permits, {} refusals, {} penalties in {:.0} s.\n\
+            "\n{} hospitals, {} blocks, {} records: {} permits, {} refusals, {} penalised, in {:.0} s.\n\
              Of all block bodies ({}) each node keeps {}; {} marks were found at rest.",
             summary.validators,
             summary.height,

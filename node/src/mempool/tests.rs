@@ -15,19 +15,32 @@ fn transaction(sender: u32, sequence: u64, expires: u64) -> Transaction {
         sequence: Sequence::new(sequence),
         expires: Height::new(expires),
         gas_limit: Gas::new(1),
-        call: Call::Contract { contract: ContractId::ACCESS, entry: 0, input: vec![0; 8] },
+        call: Call::Contract {
+            contract: ContractId::ACCESS,
+            entry: 0,
+            input: vec![0; 8],
+        },
     };
-    payload.sign(&key, &chain()).verify(&chain(), &key.public()).unwrap()
+    payload
+        .sign(&key, &chain())
+        .verify(&chain(), &key.public())
+        .unwrap()
 }
 
 fn put(pool: &mut Mempool, sender: u32, sequence: u64) -> Result<(), PoolError> {
-    let from = Sender { organisation: HOME, next: Sequence::ZERO };
+    let from = Sender {
+        organisation: HOME,
+        next: Sequence::ZERO,
+    };
     pool.insert(transaction(sender, sequence, 100), from, Height::ZERO)
 }
 
 fn order(pool: &Mempool) -> Vec<(u32, u64)> {
     let chosen = pool.candidates(usize::MAX, usize::MAX);
-    chosen.iter().map(|t| (t.payload().sender.get(), t.payload().sequence.get())).collect()
+    chosen
+        .iter()
+        .map(|t| (t.payload().sender.get(), t.payload().sequence.get()))
+        .collect()
 }
 
 #[test]
@@ -36,20 +49,44 @@ fn senders_take_turns_as_they_arrive_and_each_keeps_its_order() {
     for (sender, sequence) in [(1, 1), (2, 0), (1, 0), (2, 1), (3, 1)] {
         put(&mut pool, sender, sequence).unwrap();
     }
-    assert_eq!(order(&pool), [(2, 0), (1, 0), (1, 1), (2, 1)], "3 waits for its number 0");
+    assert_eq!(
+        order(&pool),
+        [(2, 0), (1, 0), (1, 1), (2, 1)],
+        "3 waits for its number 0"
+    );
 }
 
 #[test]
 fn each_refusal_has_its_reason() {
-    let limits = Limits { count_max: 4, ahead_max: 2, organisation_percent: 75, reserved: 1, ..Limits::default() };
+    let limits = Limits {
+        count_max: 4,
+        ahead_max: 2,
+        organisation_percent: 75,
+        reserved: 1,
+        ..Limits::default()
+    };
     let mut pool = Mempool::new(limits);
     put(&mut pool, 1, 0).unwrap();
     assert_eq!(put(&mut pool, 1, 0), Err(PoolError::Known));
-    assert_eq!(put(&mut pool, 1, 3), Err(PoolError::OutOfOrder { next: Sequence::ZERO }));
-    let ahead = Sender { organisation: HOME, next: Sequence::new(5) };
+    assert_eq!(
+        put(&mut pool, 1, 3),
+        Err(PoolError::OutOfOrder { next: Sequence::ZERO })
+    );
+    let ahead = Sender {
+        organisation: HOME,
+        next: Sequence::new(5),
+    };
     let replay = pool.insert(transaction(1, 4, 100), ahead, Height::ZERO);
-    assert_eq!(replay, Err(PoolError::Replay { next: Sequence::new(5) }));
-    let fresh = Sender { organisation: HOME, next: Sequence::ZERO };
+    assert_eq!(
+        replay,
+        Err(PoolError::Replay {
+            next: Sequence::new(5)
+        })
+    );
+    let fresh = Sender {
+        organisation: HOME,
+        next: Sequence::ZERO,
+    };
     let late = pool.insert(transaction(1, 1, 9), fresh, Height::new(9));
     assert_eq!(late, Err(PoolError::Expired(Height::new(9))));
     let twin = pool.insert(transaction(1, 0, 99), fresh, Height::ZERO);
@@ -57,9 +94,16 @@ fn each_refusal_has_its_reason() {
     put(&mut pool, 2, 0).unwrap();
     put(&mut pool, 3, 0).unwrap();
     assert_eq!(put(&mut pool, 4, 0), Err(PoolError::OverQuota));
-    let elsewhere = Sender { organisation: MemberId::new(1), next: Sequence::ZERO };
-    pool.insert(transaction(4, 0, 100), elsewhere, Height::ZERO).unwrap();
-    assert_eq!(pool.insert(transaction(5, 0, 100), elsewhere, Height::ZERO), Err(PoolError::Full));
+    let elsewhere = Sender {
+        organisation: MemberId::new(1),
+        next: Sequence::ZERO,
+    };
+    pool.insert(transaction(4, 0, 100), elsewhere, Height::ZERO)
+        .unwrap();
+    assert_eq!(
+        pool.insert(transaction(5, 0, 100), elsewhere, Height::ZERO),
+        Err(PoolError::Full)
+    );
 }
 
 #[test]

@@ -55,11 +55,7 @@ pub(crate) enum Step {
 }
 
 impl Gather {
-    pub(crate) fn new(
-        now: Duration,
-        config: &Config,
-        header: Header,
-    ) -> Result<Self, SealingError> {
+    pub(crate) fn new(now: Duration, config: &Config, header: Header) -> Result<Self, SealingError> {
         let need = Layout::of(header.sealing)?.threshold();
         Ok(Self {
             header,

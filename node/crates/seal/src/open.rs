@@ -149,7 +149,9 @@ impl OpenedBlock {
     /// The slots whose shares opened it, ascending: exactly k.
     pub fn slots(&self) -> impl ExactSizeIterator<Item = Slot> + '_ {
         // A key share begins with its index, which is its slot and one.
-        self.key_shares.iter().map(|share| Slot::new(u16::from(share[0]).saturating_sub(1)))
+        self.key_shares
+            .iter()
+            .map(|share| Slot::new(u16::from(share[0]).saturating_sub(1)))
     }
 
     /// The block's height.

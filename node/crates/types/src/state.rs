@@ -87,7 +87,11 @@ const SIBLINGS: usize = 4;
 /// The digit of a path at a level of the tree, 0 to 15; 0 below the last level.
 pub fn tree_digit(path: &Hash, level: usize) -> u8 {
     let byte = path.as_bytes().get(level / 2).copied().unwrap_or_default();
-    if level.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f }
+    if level.is_multiple_of(2) {
+        byte >> 4
+    } else {
+        byte & 0x0f
+    }
 }
 
 /// The hash of an entry in the tree, from the hashes of its key and its value.
@@ -232,7 +236,11 @@ fn climb(hash: Hash, digit: u8, mask: u8, siblings: &[Hash]) -> Option<Hash> {
     let mut siblings = siblings.iter();
     let mut hash = hash;
     for bit in 0..SIBLINGS {
-        let sibling = if mask >> bit & 1 == 1 { *siblings.next()? } else { Hash::ZERO };
+        let sibling = if mask >> bit & 1 == 1 {
+            *siblings.next()?
+        } else {
+            Hash::ZERO
+        };
         hash = if digit >> bit & 1 == 0 {
             pair_hash(&hash, &sibling)
         } else {
