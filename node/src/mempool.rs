@@ -4,7 +4,7 @@
 //! sequence) has been executed; arrival order decides between senders.
 
 use salus_types::{Call, Height, MemberId, PrincipalId, Sequence, Transaction, TransactionId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bounds of the pool.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +80,8 @@ pub struct Mempool {
     limits: Limits,
     queues: BTreeMap<PrincipalId, Queue>,
     arrivals: BTreeMap<u64, (PrincipalId, Sequence)>,
+    /// Last height and arrival, so that the expired ones are found without looking at the others.
+    expiries: BTreeSet<(Height, u64)>,
     known: BTreeMap<TransactionId, (PrincipalId, Sequence)>,
     organisations: BTreeMap<MemberId, usize>,
     next_arrival: u64,
@@ -141,13 +143,14 @@ impl Mempool {
     /// Takes a checked transaction; `tip` is the committed height.
     pub fn insert(&mut self, transaction: Transaction, sender: Sender, tip: Height) -> Result<(), PoolError> {
         let payload = transaction.payload();
-        let (principal, sequence) = (payload.sender, payload.sequence);
+        let (principal, sequence, expires) = (payload.sender, payload.sequence, payload.expires);
         self.admit(&transaction, sender, tip)?;
         let arrival = self.next_arrival;
         self.next_arrival = self.next_arrival.saturating_add(1);
         self.bytes = self.bytes.saturating_add(transaction.encoded_length());
         self.known.insert(transaction.id(), (principal, sequence));
         self.arrivals.insert(arrival, (principal, sequence));
+        self.expiries.insert((expires, arrival));
         *self.organisations.entry(sender.organisation).or_default() += 1;
         let waiting = Waiting {
             transaction,
@@ -199,7 +202,7 @@ impl Mempool {
     pub fn candidates(&self, count_max: usize, bytes_max: usize) -> Vec<Transaction> {
         let mut upcoming: BTreeMap<PrincipalId, Sequence> = BTreeMap::new();
         let (mut chosen, mut bytes) = (Vec::new(), 0usize);
-        for (sender, sequence) in self.arrivals.values() {
+        for (turn, (sender, sequence)) in &self.arrivals {
             let Some(queue) = self.queues.get(sender) else {
                 continue;
             };
@@ -221,7 +224,7 @@ impl Mempool {
                 if queue
                     .waiting
                     .get(upcoming)
-                    .is_some_and(|following| following.arrival > waiting.arrival)
+                    .is_some_and(|following| following.arrival > *turn)
                 {
                     break;
                 }
@@ -242,20 +245,14 @@ impl Mempool {
             let done = std::mem::replace(&mut queue.waiting, rest);
             done.into_values().for_each(|waiting| self.forget(waiting));
         }
-        let late = |waiting: &Waiting| waiting.transaction.payload().expires <= tip;
-        let expired: Vec<(PrincipalId, Sequence)> = self
-            .arrivals
-            .values()
-            .filter(|(sender, sequence)| {
-                self.queues
-                    .get(sender)
-                    .and_then(|q| q.waiting.get(sequence))
-                    .is_some_and(late)
-            })
-            .copied()
-            .collect();
-        for (sender, sequence) in expired {
-            self.remove(sender, sequence);
+        while let Some((expires, arrival)) = self.expiries.first().copied() {
+            if expires > tip {
+                break;
+            }
+            self.expiries.pop_first();
+            if let Some((sender, sequence)) = self.arrivals.get(&arrival).copied() {
+                self.remove(sender, sequence);
+            }
         }
         self.queues.retain(|_, queue| !queue.waiting.is_empty());
     }
@@ -285,6 +282,8 @@ impl Mempool {
     fn forget(&mut self, waiting: Waiting) {
         self.known.remove(&waiting.transaction.id());
         self.arrivals.remove(&waiting.arrival);
+        self.expiries
+            .remove(&(waiting.transaction.payload().expires, waiting.arrival));
         self.bytes = self.bytes.saturating_sub(waiting.transaction.encoded_length());
         if let Some(held) = self.organisations.get_mut(&waiting.organisation) {
             *held = held.saturating_sub(1);

@@ -117,7 +117,7 @@ fn committed_and_expired_transactions_leave() {
     pool.remove_sender(PrincipalId::new(2));
     assert_eq!(pool.len(), 1);
     pool.committed(Height::new(100), []);
-    assert!(pool.is_empty() && pool.bytes == 0 && pool.arrivals.is_empty());
+    assert!(pool.is_empty() && pool.bytes == 0 && pool.arrivals.is_empty() && pool.expiries.is_empty());
 }
 
 proptest! {

@@ -37,7 +37,7 @@ pub enum UploadError {
     /// A receipt of somebody who got no piece.
     #[error("{0} got no piece of this record")]
     NotAMember(MemberId),
-    /// A receipt that does not verify.
+    /// A receipt that does not verify for this record, its patient and its author.
     #[error("the receipt of {0} does not verify under its consensus key")]
     BadReceipt(MemberId),
     /// Too few members have the record.
@@ -110,7 +110,13 @@ impl Upload {
         let StoredReceipt { member, signature } = receipt;
         let key = self.members.get(&member).ok_or(UploadError::NotAMember(member))?;
         let header = self.sealed.header();
-        let payload = stored_receipt_payload(member, header.digest.as_bytes(), self.sealed.root().as_bytes());
+        let payload = stored_receipt_payload(
+            member,
+            header.patient,
+            header.author,
+            header.digest.as_bytes(),
+            self.sealed.root().as_bytes(),
+        );
         key.verify(
             Tag::RECORD_RECEIPT,
             &header.chain,

@@ -122,7 +122,7 @@ impl Signer {
         let mut claim = self.principal.get().to_be_bytes().to_vec();
         claim.extend_from_slice(signing_key.as_bytes());
         claim.extend_from_slice(encryption_key.as_bytes());
-        let proof = new.signing().sign(Tag::TRANSACTION, &self.chain, &claim);
+        let proof = new.signing().sign(Tag::KEY_PROOF, &self.chain, &claim);
         let input = RotateKeys {
             signing_key: *signing_key.as_bytes(),
             encryption_key: *encryption_key.as_bytes(),

@@ -21,6 +21,7 @@
 //! - a member sees its own key share and nothing of the content; fewer than the key threshold of members,
 //!   working together, learn nothing but the size bucket;
 //! - a member signs a receipt only for a piece whose key share it could unwrap, so it has no excuse later;
+//! - a receipt names the patient and the author of the header, so it puts the record on the chain in no other name;
 //! - what a member releases is readable by one requester, in answer to one request;
 //! - the header commits to the data key: AES-GCM alone would let an author seal one ciphertext that opens to
 //!   different contents under different keys;

@@ -180,10 +180,17 @@ impl CheckedPiece {
         &self.root
     }
 
-    /// The member's statement that it holds the piece. Sign only once the piece is durable.
+    /// The member's statement that it holds the piece, for the patient and the author that the piece names. Sign only
+    /// once the piece is durable.
     pub fn receipt(&self, key: &SecretKey) -> StoredReceipt {
         let Piece { header, member, .. } = &self.piece;
-        let payload = stored_receipt_payload(*member, header.digest.as_bytes(), self.root.as_bytes());
+        let payload = stored_receipt_payload(
+            *member,
+            header.patient,
+            header.author,
+            header.digest.as_bytes(),
+            self.root.as_bytes(),
+        );
         StoredReceipt {
             member: *member,
             signature: *key.sign(Tag::RECORD_RECEIPT, &header.chain, &payload).as_bytes(),

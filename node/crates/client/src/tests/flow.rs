@@ -4,7 +4,8 @@ use super::*;
 use salus_records::{
     EncryptionKey, OpenError, Piece, PieceError, SealError, Seed, SignedReadRequest, Thresholds,
 };
-use salus_types::abi::access::{AddRecord, Record, RecordClass, StoredReceipt};
+use salus_types::abi::access::{AddRecord, Record, RecordClass, StoredReceipt, stored_receipt_payload};
+use salus_types::abi::domain::Tag;
 use salus_types::{RecordNumber, Timestamp};
 
 const NOW: Timestamp = Timestamp::new(1_790_000_000_000);
@@ -126,6 +127,25 @@ fn an_upload_is_done_only_with_enough_valid_receipts() {
         upload.accept(stolen),
         Err(UploadError::BadReceipt(MemberId::new(2)))
     );
+    // Of pieces dealt by somebody else, and of pieces of another patient's record.
+    let header = upload.sealed().header();
+    for (patient, by) in [
+        (header.patient, doctor().principal()),
+        (doctor().principal(), header.author),
+    ] {
+        let (digest, root) = (header.digest, upload.sealed().root());
+        let member = MemberId::new(2);
+        let payload = stored_receipt_payload(member, patient, by, digest.as_bytes(), root.as_bytes());
+        let signature = consensus_key(2).sign(Tag::RECORD_RECEIPT, &chain_id(), &payload);
+        let foreign = StoredReceipt {
+            member,
+            signature: *signature.as_bytes(),
+        };
+        assert_eq!(
+            upload.clone().accept(foreign),
+            Err(UploadError::BadReceipt(member))
+        );
+    }
     let stranger = StoredReceipt {
         member: MemberId::new(9),
         ..good

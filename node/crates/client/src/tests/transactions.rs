@@ -148,14 +148,10 @@ fn rotated_keys_prove_that_their_owner_has_them() {
     ]
     .concat();
     PublicKey::new(input.signing_key)
-        .verify(
-            Tag::TRANSACTION,
-            &chain_id(),
-            &claim,
-            &Signature::new(input.proof),
-        )
+        .verify(Tag::KEY_PROOF, &chain_id(), &claim, &Signature::new(input.proof))
         .unwrap();
     assert_eq!(input.encryption_key, *new.public().encryption_key.as_bytes());
+    assert_eq!(hex(&input.proof), concat!("SIG"));
 }
 
 fn receipt(status: Status, output: Vec<u8>, events: Vec<Event>) -> Receipt {

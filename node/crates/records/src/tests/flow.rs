@@ -134,13 +134,17 @@ fn a_member_signs_what_the_contract_verifies() {
     let stored = scene.stored(2);
     let receipt = stored.receipt(&consensus_key);
     assert_eq!(receipt.member, member(2));
-    let digest = scene.sealed.header().digest;
-    let payload = stored_receipt_payload(member(2), digest.as_bytes(), scene.sealed.root().as_bytes());
-    let signature = Signature::new(receipt.signature);
-    consensus_key
-        .public()
-        .verify(Tag::RECORD_RECEIPT, &chain(), &payload, &signature)
-        .unwrap();
+    let verifies = |patient, author| {
+        let (digest, root) = (scene.sealed.header().digest, scene.sealed.root());
+        let payload = stored_receipt_payload(member(2), patient, author, digest.as_bytes(), root.as_bytes());
+        let signature = Signature::new(receipt.signature);
+        let key = consensus_key.public();
+        key.verify(Tag::RECORD_RECEIPT, &chain(), &payload, &signature)
+            .is_ok()
+    };
+    assert!(verifies(PATIENT, AUTHOR));
+    assert!(!verifies(DOCTOR, AUTHOR), "for another patient");
+    assert!(!verifies(PATIENT, DOCTOR), "in another author's name");
 }
 
 #[test]

@@ -89,6 +89,12 @@ fn pieces() {
 }
 
 #[test]
+fn stored_receipt() {
+    let receipt = golden().stored(3).receipt(&SecretKey::from_seed(&[77; 32]));
+    assert_eq!(hex(&codec::encode(&receipt)), concat!("0a", "SIG"));
+}
+
+#[test]
 fn released_piece() {
     let released = golden().release(3).encode();
     assert_eq!(released.len(), 874);
