@@ -1,6 +1,7 @@
 //! Validators as processes.
 
 use crate::binary::{BinaryError, salus_binary};
+use salus::config::{Config, ConfigError};
 use salus::remote::{Remote, RemoteError};
 use salus_client::{Identity, Signer, keystore};
 use salus_genesis::{Genesis, GenesisError};
@@ -30,6 +31,8 @@ pub struct Options {
     pub contracts: Vec<Vec<u8>>,
     /// Where the network's temporary folder is made; `None` for the system's folder for temporary files.
     pub parent: Option<PathBuf>,
+    /// What the validators log instead of what they log by default.
+    pub log_filter: Option<String>,
     /// How long until all validators must be ready.
     pub patience: Duration,
 }
@@ -40,6 +43,7 @@ impl Default for Options {
             validators: 4,
             contracts: Vec::new(),
             parent: None,
+            log_filter: None,
             patience: Duration::from_secs(60),
         }
     }
@@ -65,6 +69,9 @@ pub enum NetworkError {
     /// The network's agreement could not be changed.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
+    /// A validator's configuration could not be changed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A keystore does not open.
     #[error("{path}: {error}")]
     Keystore {
@@ -175,6 +182,12 @@ impl Network {
         let folder = folder.map_err(system("a temporary folder"))?;
         let layout = testnet(&binary, folder.path(), options.validators)?;
         let genesis = add_contracts(&layout.homes, &options.contracts)?;
+        if let Some(filter) = &options.log_filter {
+            layout
+                .homes
+                .iter()
+                .try_for_each(|home| set_log_filter(home, filter))?;
+        }
         let file = folder.path().join("people").join("passphrase");
         let passphrase = fs::read_to_string(&file)
             .map_err(system(file.display()))?
@@ -422,6 +435,16 @@ impl Network {
         Ok(())
     }
 
+    /// Ends only when a validator does by itself: to be raced against what should go on meanwhile.
+    pub async fn until_one_ends(&self) -> NetworkError {
+        loop {
+            match self.check_alive() {
+                Ok(()) => sleep(POLL_INTERVAL).await,
+                Err(error) => return error,
+            }
+        }
+    }
+
     /// The last lines of all validators' logs.
     pub fn logs(&self) -> String {
         let tail = |(validator, node): (usize, &Node)| {
@@ -493,6 +516,13 @@ fn testnet(binary: &Path, folder: &Path, validators: u16) -> Result<Layout, Netw
         ));
     }
     serde_json::from_slice(&output.stdout).map_err(|error| NetworkError::Testnet(error.to_string()))
+}
+
+fn set_log_filter(home: &Path, filter: &str) -> Result<(), NetworkError> {
+    let path = home.join("config.toml");
+    let mut config = Config::load(&path)?;
+    config.log.filter = filter.to_owned();
+    fs::write(&path, config.to_commented_toml()).map_err(system(path.display()))
 }
 
 /// Puts more contracts into the agreement of all validators, and their code into all folders.
