@@ -10,7 +10,7 @@ use salus_archive::{
 };
 use salus_net::{Protocol, RequestError, SendError};
 use salus_seal::OpenedBlock;
-use salus_store::StoreError;
+use salus_store::{ShareCheck, StoreError};
 use salus_types::{BlockId, Header, Height, MemberId, SealedShare, codec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,8 +18,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How long to sleep when nothing is due.
-const IDLE: Duration = Duration::from_secs(60);
+/// How often a few own shares are read again and checked.
+const SCRUB_INTERVAL: Duration = Duration::from_secs(5);
+/// How many shares each time: some ten million a year, at a few megabytes a minute.
+const SCRUB_COUNT: usize = 64;
 /// Ranges of lost shares that are announced at once.
 const RANGES_MAX: usize = 1_024;
 
@@ -71,6 +73,9 @@ pub(crate) struct Archivist {
     archive: Archive,
     waiting: BTreeMap<JobId, Waiting>,
     next_job: u64,
+    /// Where the rolling check of the own shares goes on, and when.
+    scrub_from: Height,
+    scrub_at: Duration,
 }
 
 impl Archivist {
@@ -91,6 +96,8 @@ impl Archivist {
             archive,
             waiting: BTreeMap::new(),
             next_job: 0,
+            scrub_from: Height::new(1),
+            scrub_at: SCRUB_INTERVAL,
         }
     }
 
@@ -99,13 +106,28 @@ impl Archivist {
         self.look_for_lost()?;
         loop {
             let now = self.view.clock.elapsed();
-            let wait = self.archive.next_wake().map_or(IDLE, |at| at.saturating_sub(now));
-            match self.inbox.recv_timeout(wait) {
+            if now >= self.scrub_at {
+                self.scrub()?;
+                self.scrub_at = now + SCRUB_INTERVAL;
+            }
+            let wake = self
+                .archive
+                .next_wake()
+                .map_or(self.scrub_at, |at| at.min(self.scrub_at));
+            match self.inbox.recv_timeout(wake.saturating_sub(now)) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(event) => self.on_event(event)?,
                 Err(RecvTimeoutError::Timeout) => self.feed(Input::Wake)?,
             }
         }
+    }
+
+    /// Reads some of the own shares again: what the disk has lost in silence is found and repaired.
+    fn scrub(&mut self) -> Result<(), StoreError> {
+        let checked = self.view.shares.scrub(self.scrub_from, SCRUB_COUNT)?;
+        self.scrub_from = checked.last().map_or(Height::new(1), |(height, _)| height.next());
+        let lost = checked.iter().any(|(_, check)| matches!(check, ShareCheck::Lost));
+        if lost { self.look_for_lost() } else { Ok(()) }
     }
 
     fn on_event(&mut self, event: Event) -> Result<(), StoreError> {

@@ -45,9 +45,9 @@ pub struct Chain {
     pub block_interval_ms: u64,
     /// Time after which a block is made though there is no work, in milliseconds.
     pub heartbeat_ms: u64,
-    /// How long a proposal may take in round 0, in milliseconds; each round adds a half.
+    /// How long a proposal may take in round 0, in milliseconds; each round adds half a second.
     pub propose_timeout_ms: u64,
-    /// How long votes may take in round 0, in milliseconds; each round adds a half.
+    /// How long votes may take in round 0, in milliseconds; each round adds half a second.
     pub vote_timeout_ms: u64,
 }
 

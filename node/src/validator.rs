@@ -37,6 +37,8 @@ const CHAIN_INBOX: usize = 4_096;
 const ARCHIVE_INBOX: usize = 4_096;
 /// Jobs of peers, and quick requests of clients, that wait for their pools, at most.
 const POOL_INBOX: usize = 1_024;
+/// How long clients' requests under way may take once the node stops.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Threads of each pool.
 const POOL_THREADS: usize = 2;
 /// Contracts run on these threads and need room beyond their own stack limit.
@@ -517,7 +519,8 @@ impl Running {
     ) -> Result<(), ValidatorError> {
         let (stop_api, stopped) = tokio::sync::oneshot::channel::<()>();
         let api = api?;
-        self.tasks.spawn(async move {
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
             let served = salus_api::serve(listener, api, async {
                 let _ = stopped.await; // resolves when the other end is dropped as well
             });
@@ -532,6 +535,12 @@ impl Running {
             }
         };
         drop(stop_api);
+        // Answers under way are finished while the parts that give them still run.
+        let drained =
+            tokio::time::timeout(DRAIN_TIME, async { while serving.join_next().await.is_some() {} });
+        if drained.await.is_err() {
+            tracing::warn!("some clients were cut off");
+        }
         self.stop().await;
         outcome
     }

@@ -20,8 +20,8 @@ pub(crate) const GOSSIP_MAX: usize = 256 << 10;
 pub(crate) const LARGE_MAX: usize = 20 << 20;
 /// Bytes of a question, at most.
 pub(crate) const ASK_MAX: usize = 4 << 10;
-/// Headers in one answer, at most.
-pub(crate) const HEADERS_MAX: u64 = 64;
+/// Headers in one answer, at most: every old certificate but one in 1,024 is dropped, and an answer must end with one.
+pub(crate) const HEADERS_MAX: u64 = 1_024;
 
 /// Between two validators, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

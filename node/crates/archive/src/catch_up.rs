@@ -11,7 +11,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// Headers asked for at once.
-pub(crate) const BATCH_MAX: u16 = 64;
+pub(crate) const BATCH_MAX: u16 = 1_024;
 /// Blocks opened ahead of the one that is applied, that one included.
 pub(crate) const OPEN_MAX: usize = 4;
 /// The next batch is asked for when no more than this many certified headers wait.

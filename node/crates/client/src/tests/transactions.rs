@@ -151,7 +151,13 @@ fn rotated_keys_prove_that_their_owner_has_them() {
         .verify(Tag::KEY_PROOF, &chain_id(), &claim, &Signature::new(input.proof))
         .unwrap();
     assert_eq!(input.encryption_key, *new.public().encryption_key.as_bytes());
-    assert_eq!(hex(&input.proof), concat!("SIG"));
+    assert_eq!(
+        hex(&input.proof),
+        concat!(
+            "b305019feac6a43ed5ee07ae94771d5659345336c50e94da038b4001d0a6bc43",
+            "b21dee8ca549501e2f3e89ca971981085118a1659f67e2e9334b0b97fb9bff00",
+        )
+    );
 }
 
 fn receipt(status: Status, output: Vec<u8>, events: Vec<Event>) -> Receipt {

@@ -91,7 +91,14 @@ fn pieces() {
 #[test]
 fn stored_receipt() {
     let receipt = golden().stored(3).receipt(&SecretKey::from_seed(&[77; 32]));
-    assert_eq!(hex(&codec::encode(&receipt)), concat!("0a", "SIG"));
+    assert_eq!(
+        hex(&codec::encode(&receipt)),
+        concat!(
+            "0a",
+            "d5275214e719d0ddb1eec4852add0fbe1369ba827fabb1278b1c1d9f3b532be7",
+            "be89714f5efbb9e72cc706d143ca499deed4d3e076ba8e6d352ef6a94c957a01"
+        )
+    );
 }
 
 #[test]
