@@ -31,7 +31,7 @@ pub(crate) fn add_record(cx: &mut Ctx, argument: AddRecord) -> Result<RecordNumb
     if DIGESTS.get(cx, &argument.digest).is_some() {
         return Err(Abort(error::DUPLICATE));
     }
-    check_receipts(cx, &argument)?;
+    check_receipts(cx, author, &argument)?;
 
     let number = NEXT.get(cx, &patient).unwrap_or(RecordNumber::new(0));
     let id = RecordId {
@@ -107,10 +107,17 @@ fn check_dealing(argument: &AddRecord, members: usize) -> Result<(), Abort> {
     }
 }
 
-fn check_receipts(cx: &Ctx, argument: &AddRecord) -> Result<(), Abort> {
+/// Checks that members signed for these very pieces, of this author's record of this patient.
+fn check_receipts(cx: &Ctx, author: PrincipalId, argument: &AddRecord) -> Result<(), Abort> {
     let chain_id = cx.chain_id();
     let valid = |receipt: &StoredReceipt| {
-        let payload = stored_receipt_payload(receipt.member, &argument.digest, &argument.root);
+        let AddRecord {
+            patient,
+            digest,
+            root,
+            ..
+        } = argument;
+        let payload = stored_receipt_payload(receipt.member, *patient, author, digest, root);
         let message = domain::message(Tag::RECORD_RECEIPT, &chain_id, &payload);
         let key = cx.member_key(receipt.member);
         key.is_some_and(|key| cx.verify(&key, &message, &receipt.signature))

@@ -103,7 +103,7 @@ fn rotate_keys(cx: &mut Ctx, argument: RotateKeys) -> Result<(), Abort> {
     let mut payload = id.get().to_be_bytes().to_vec();
     payload.extend_from_slice(&argument.signing_key);
     payload.extend_from_slice(&argument.encryption_key);
-    let message = domain::message(Tag::TRANSACTION, &cx.chain_id(), &payload);
+    let message = domain::message(Tag::KEY_PROOF, &cx.chain_id(), &payload);
     if !cx.verify(&argument.signing_key, &message, &argument.proof) {
         return Err(Abort(error::BAD_PROOF));
     }

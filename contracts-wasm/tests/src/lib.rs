@@ -143,11 +143,17 @@ pub fn address(number: u8) -> PatientAddress {
     }
 }
 
-/// A record as its author would put it on the chain, with receipts of the given members.
-pub fn record_of(patient: PrincipalId, digest: u8, class: RecordClass, members: &[u16]) -> AddRecord {
+/// A record as its author would put it on the chain, with the receipts that the given members gave that author.
+pub fn record_of(
+    author: PrincipalId,
+    patient: PrincipalId,
+    digest: u8,
+    class: RecordClass,
+    members: &[u16],
+) -> AddRecord {
     let (digest, root) = ([digest; 32], [digest ^ 0xff; 32]);
     let receipt = |member: &u16| {
-        let payload = stored_receipt_payload(MemberId::new(*member), &digest, &root);
+        let payload = stored_receipt_payload(MemberId::new(*member), patient, author, &digest, &root);
         let signature = member_key(*member).sign(Tag::RECORD_RECEIPT, &CHAIN, &payload);
         StoredReceipt {
             member: MemberId::new(*member),

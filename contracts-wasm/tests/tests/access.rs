@@ -280,9 +280,9 @@ fn patients_read_their_own_and_nobody_elses() {
 fn records_need_receipts_of_enough_members() {
     let world = World::new();
     let add = |argument| world.clone().add(DOCTOR, &argument).abort();
-    let good = record_of(PATIENT, 1, RecordClass::Clinical, &[0, 1, 2]);
+    let good = record_of(DOCTOR, PATIENT, 1, RecordClass::Clinical, &[0, 1, 2]);
     assert_eq!(add(good.clone()), None, "n = 4, f = 1: three");
-    let of = |members: &[u16]| record_of(PATIENT, 1, RecordClass::Clinical, members);
+    let of = |members: &[u16]| record_of(DOCTOR, PATIENT, 1, RecordClass::Clinical, members);
     assert_eq!(add(of(&[0, 1])), Some(error::BAD_RECEIPTS), "too few");
     assert_eq!(add(of(&[0, 1, 1])), Some(error::BAD_RECEIPTS), "repeated");
     assert_eq!(add(of(&[1, 0, 2])), Some(error::BAD_RECEIPTS), "unsorted");
@@ -306,9 +306,38 @@ fn records_need_receipts_of_enough_members() {
 }
 
 #[test]
+fn receipts_serve_only_the_author_and_the_patient_they_were_given_for() {
+    let mut world = World::new();
+    let record = record_of(DOCTOR, PATIENT, 1, RecordClass::Clinical, &[0, 1, 2]);
+    for thief in [STRANGER, MANAGER, PATIENT, DEVICE] {
+        let code = world.add(thief, &record).abort();
+        assert_eq!(code, Some(error::BAD_RECEIPTS), "{thief} is not the author");
+    }
+    let mut moved = record.clone();
+    moved.patient = NEIGHBOUR;
+    for author in [DOCTOR, STRANGER, NEIGHBOUR] {
+        let code = world.add(author, &moved).abort();
+        assert_eq!(code, Some(error::BAD_RECEIPTS), "{author} for another patient");
+    }
+    let strangers = record_of(STRANGER, PATIENT, 1, RecordClass::Clinical, &[0, 1, 2]);
+    let mut mixed = record.clone();
+    mixed.receipts[2] = strangers.receipts[2];
+    assert_eq!(
+        world.add(DOCTOR, &mixed).abort(),
+        Some(error::BAD_RECEIPTS),
+        "one receipt was given to another author"
+    );
+    assert_eq!(
+        world.add(DOCTOR, &record).result,
+        Ok(RecordNumber::new(0)),
+        "what was refused left nothing behind"
+    );
+}
+
+#[test]
 fn a_ciphertext_is_recorded_once_whoever_copies_the_receipts() {
     let mut world = World::new();
-    let record = record_of(PATIENT, 1, RecordClass::Clinical, &[0, 1, 2]);
+    let record = record_of(DOCTOR, PATIENT, 1, RecordClass::Clinical, &[0, 1, 2]);
     assert_eq!(world.add(DOCTOR, &record).result, Ok(RecordNumber::new(0)));
     assert_eq!(world.add(DOCTOR, &record).abort(), Some(error::DUPLICATE));
     let mut stolen = record;
@@ -330,7 +359,7 @@ fn authors_are_doctors_managers_the_patient_and_its_own_devices() {
         (ADMIN, PATIENT, false),
         (AUDITOR, PATIENT, false),
     ] {
-        let record = record_of(patient, 1, RecordClass::Device, &[0, 1, 2]);
+        let record = record_of(author, patient, 1, RecordClass::Device, &[0, 1, 2]);
         let code = world.clone().add(author, &record).abort();
         assert_eq!(
             code,

@@ -44,8 +44,13 @@ const GAS_RETRIEVE_RULE: u64 = 92_000;
 fn decisions_are_cheap() {
     let mut world = World::new();
     let added = {
-        let record =
-            salus_contract_tests::record_of(PATIENT, 1, salus_abi::access::RecordClass::Clinical, &[0, 1, 2]);
+        let record = salus_contract_tests::record_of(
+            DOCTOR,
+            PATIENT,
+            1,
+            salus_abi::access::RecordClass::Clinical,
+            &[0, 1, 2],
+        );
         world.add(DOCTOR, &record).gas_used
     };
     let grant = world

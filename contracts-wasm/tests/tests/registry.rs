@@ -191,6 +191,10 @@ fn deletion_stays_within_the_hospital_and_the_entry_stays() {
 }
 
 fn rotation(new: u32, signed_for: PrincipalId) -> RotateKeys {
+    rotation_under(Tag::KEY_PROOF, new, signed_for)
+}
+
+fn rotation_under(tag: Tag, new: u32, signed_for: PrincipalId) -> RotateKeys {
     let key = person_key(new);
     let (signing_key, encryption_key) = (*key.public().as_bytes(), [8; 32]);
     let mut payload = signed_for.get().to_be_bytes().to_vec();
@@ -199,7 +203,7 @@ fn rotation(new: u32, signed_for: PrincipalId) -> RotateKeys {
     RotateKeys {
         signing_key,
         encryption_key,
-        proof: *key.sign(Tag::TRANSACTION, &CHAIN, &payload).as_bytes(),
+        proof: *key.sign(tag, &CHAIN, &payload).as_bytes(),
     }
 }
 
@@ -214,6 +218,12 @@ fn keys_are_rotated_with_a_proof_and_old_ones_never_come_back() {
         rotate(&mut world, DOCTOR, &stolen),
         Some(error::BAD_PROOF),
         "a proof for someone else"
+    );
+    let transaction = rotation_under(Tag::TRANSACTION, 70, DOCTOR);
+    assert_eq!(
+        rotate(&mut world, DOCTOR, &transaction),
+        Some(error::BAD_PROOF),
+        "signed as a transaction"
     );
     let mut swapped = rotation(70, DOCTOR);
     swapped.encryption_key = [9; 32];

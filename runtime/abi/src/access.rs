@@ -170,7 +170,7 @@ pub struct Record {
     pub time_ms: u64,
 }
 
-/// A member's signed statement that it durably holds its piece.
+/// A member's signed statement that it durably holds its piece of an author's record of a patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct StoredReceipt {
     /// Which member; its piece is the one of the same position in the dealing.
@@ -179,10 +179,30 @@ pub struct StoredReceipt {
     pub signature: [u8; 64],
 }
 
-/// What a [`StoredReceipt`] signs, to be put under `Tag::RECORD_RECEIPT` and the chain id.
-pub fn stored_receipt_payload(member: MemberId, digest: &[u8; 32], root: &[u8; 32]) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(66);
+/// Bytes of what [`stored_receipt_payload`] returns.
+pub const STORED_RECEIPT_PAYLOAD_LENGTH: usize = 74;
+
+/// What a [`StoredReceipt`] signs, to be put under `Tag::RECORD_RECEIPT` and the chain id. Every field has a fixed
+/// width, so no two statements share their bytes:
+///
+/// ```text
+/// member u16 BE | patient u32 BE | author u32 BE | digest 32 B | root 32 B
+/// ```
+///
+/// A member takes `patient` and `author` from the piece that it holds, and the contract from the transaction that
+/// records it. So receipts serve only the author that dealt the pieces, and only for the patient they were dealt for:
+/// whoever copies them cannot put the record on the chain in another name.
+pub fn stored_receipt_payload(
+    member: MemberId,
+    patient: PrincipalId,
+    author: PrincipalId,
+    digest: &[u8; 32],
+    root: &[u8; 32],
+) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(STORED_RECEIPT_PAYLOAD_LENGTH);
     payload.extend_from_slice(&member.get().to_be_bytes());
+    payload.extend_from_slice(&patient.get().to_be_bytes());
+    payload.extend_from_slice(&author.get().to_be_bytes());
     payload.extend_from_slice(digest);
     payload.extend_from_slice(root);
     payload
@@ -284,7 +304,7 @@ pub struct AddRecord {
     pub size_bucket: u8,
     /// What kind it is.
     pub class: RecordClass,
-    /// Receipts of at least `n - f` members, sorted by member, each once.
+    /// Receipts of at least `n - f` members, sorted by member, each once, for this patient and with the caller as author.
     pub receipts: Vec<StoredReceipt>,
 }
 
@@ -586,7 +606,7 @@ pub mod error {
     pub const UNKNOWN_GRANT: u16 = 3;
     /// The argument is malformed.
     pub const BAD_INPUT: u16 = 4;
-    /// Too few, repeated, unsorted or invalid receipts.
+    /// Too few, repeated, unsorted or invalid receipts; receipts for another patient or another author are invalid.
     pub const BAD_RECEIPTS: u16 = 5;
     /// A bound is reached: grants to one principal, rules of one scope.
     pub const TOO_MANY: u16 = 6;

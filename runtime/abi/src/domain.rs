@@ -27,6 +27,8 @@ impl Tag {
     pub const ACCESS_LOG: Self = Self(*b"salus-access-log");
     /// A requester's signed question to members for the pieces of a record.
     pub const RECORD_READ: Self = Self(*b"salus-rec-read\0\0");
+    /// A new signing key's statement that its owner has it and wants it for a principal.
+    pub const KEY_PROOF: Self = Self(*b"salus-key-proof\0");
     /// A member's binding of its network identity to its consensus key.
     pub const PEER_BINDING: Self = Self(*b"salus-peer-bind\0");
     /// A signed answer that hands out a share.

@@ -139,7 +139,7 @@ pub struct RotateKeys {
     pub signing_key: [u8; 32],
     /// The new encryption key.
     pub encryption_key: [u8; 32],
-    /// The new signing key's signature over `domain::message(Tag::TRANSACTION, chain id, principal BE ++ both keys)`.
+    /// The new signing key's signature over `domain::message(Tag::KEY_PROOF, chain id, principal BE ++ both keys)`.
     pub proof: [u8; 64],
 }
 

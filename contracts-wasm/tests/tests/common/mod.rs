@@ -28,7 +28,7 @@ pub(crate) trait Steps {
 
     /// A clinical record of [`PATIENT`] with receipts of three members.
     fn add_record(&mut self, author: PrincipalId, digest: u8) -> RecordNumber {
-        let record = record_of(PATIENT, digest, RecordClass::Clinical, &[0, 1, 2]);
+        let record = record_of(author, PATIENT, digest, RecordClass::Clinical, &[0, 1, 2]);
         self.add(author, &record).result.unwrap()
     }
 
