@@ -70,6 +70,9 @@ pub struct Config {
     pub retry_delay: Duration,
     /// How long whoever was blamed is asked last (shares) or not at all (headers).
     pub distrust: Duration,
+    /// Headers asked for at once. Old certificates are kept for one height in 1,024 only, and an answer must end with one:
+    /// fewer would leave a node that is far behind where it is.
+    pub headers_max: u16,
     /// How long to be one block behind before catching up: consensus usually brings that block by itself.
     pub patience: Duration,
     /// Bytes of shares that repair fetches in a second; at least 1.
@@ -377,6 +380,7 @@ impl Config {
             attempts: 3,
             retry_delay: Duration::from_millis(250),
             distrust: Duration::from_secs(30),
+            headers_max: 1_024,
             patience: Duration::from_millis(300),
             repair_bytes_per_second: 16 << 20,
             repair_pause: Duration::from_secs(5),

@@ -34,7 +34,7 @@ impl Archive {
             peers: Peers::new(config.member),
             gathers: BTreeMap::new(),
             reads: Reads::default(),
-            catch_up: CatchUp::new(&config.chain, tip, validators),
+            catch_up: CatchUp::new(&config, tip, validators),
             repair: Repair::default(),
             config,
         }

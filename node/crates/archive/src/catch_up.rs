@@ -10,8 +10,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-/// Headers asked for at once.
-pub(crate) const BATCH_MAX: u16 = 1_024;
 /// Blocks opened ahead of the one that is applied, that one included.
 pub(crate) const OPEN_MAX: usize = 4;
 /// The next batch is asked for when no more than this many certified headers wait.
@@ -31,6 +29,8 @@ pub(crate) struct CatchUp {
     asking: Vec<Asking>,
     /// The next batch may have this many headers at most.
     batch_max: u16,
+    /// What `batch_max` returns to.
+    headers_max: u16,
     behind_since: Option<Duration>,
     /// When asking, which had to wait, can go on.
     ask_wake: Option<Duration>,
@@ -73,14 +73,15 @@ impl fmt::Debug for Planned {
 }
 
 impl CatchUp {
-    pub(crate) fn new(chain: &ChainId, tip: Tip, validators: ValidatorSet) -> Self {
+    pub(crate) fn new(config: &Config, tip: Tip, validators: ValidatorSet) -> Self {
         Self {
             tip,
-            validators_hash: validators.hash(chain),
+            validators_hash: validators.hash(&config.chain),
             validators,
             plan: VecDeque::new(),
             asking: Vec::new(),
-            batch_max: BATCH_MAX,
+            batch_max: config.headers_max,
+            headers_max: config.headers_max,
             behind_since: None,
             ask_wake: None,
         }
@@ -97,14 +98,14 @@ impl CatchUp {
     pub(crate) fn set_validators(&mut self, chain: &ChainId, validators: ValidatorSet) {
         self.validators_hash = validators.hash(chain);
         self.validators = validators;
-        self.batch_max = BATCH_MAX;
+        self.batch_max = self.headers_max;
     }
 
     /// Begins anew from a tip.
     pub(crate) fn reset(&mut self, tip: Tip) {
         self.plan.clear();
         self.asking.clear();
-        self.batch_max = BATCH_MAX;
+        self.batch_max = self.headers_max;
         self.move_tip(tip);
     }
 
@@ -373,7 +374,7 @@ impl CatchUp {
         certificate: Box<CommitCertificate>,
     ) {
         self.asking.clear();
-        self.batch_max = BATCH_MAX;
+        self.batch_max = self.headers_max;
         for (header, id) in headers.into_iter().zip(ids) {
             self.plan.push_back(Planned {
                 header,

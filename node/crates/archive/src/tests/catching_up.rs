@@ -1,6 +1,5 @@
 use super::world::{Manner, World};
 use super::*;
-use crate::catch_up::BATCH_MAX;
 use proptest::prelude::*;
 use salus_types::{BlockId, CertificateError, CommitCertificate, Hash};
 
@@ -36,6 +35,9 @@ proptest! {
         prop_assert!(world.diverged.is_empty());
     }
 }
+
+/// Headers that the test's archive asks for at once.
+pub(super) const BATCH_MAX: u16 = 64;
 
 #[test]
 fn batches_are_bounded_and_each_ends_with_its_certificate() {
