@@ -1,4 +1,7 @@
-//! Chores of the project: `cargo run -p xtask -- check-demo < last-line-of-the-demo`.
+//! Chores of the project:
+//!
+//! - `cargo run -p xtask -- check-demo < LAST-LINE-OF-THE-DEMO` checks the demo's summary;
+//! - `cargo run -p xtask -- picture < TEXT > PICTURE.svg` draws what a terminal showed.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 use serde_json::Value;
@@ -8,7 +11,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
         Some("check-demo") => check_demo(),
-        _ => Err("usage: xtask check-demo < JSON".into()),
+        Some("picture") => picture(),
+        _ => Err("usage: xtask check-demo < JSON, or xtask picture < TEXT".into()),
     };
     match outcome {
         Ok(message) => {
@@ -25,10 +29,16 @@ fn main() -> ExitCode {
 /// The demo's summary must be complete and show what the demo claims.
 fn check_demo() -> Result<String, String> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|error| error.to_string())?;
-    let summary: Value = serde_json::from_str(text.trim()).map_err(|error| format!("not a JSON line: {error}"))?;
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
+    let summary: Value =
+        serde_json::from_str(text.trim()).map_err(|error| format!("not a JSON line: {error}"))?;
     let number = |name: &str| {
-        summary.get(name).and_then(Value::as_f64).ok_or_else(|| format!("`{name}` is missing or not a number"))
+        summary
+            .get(name)
+            .and_then(Value::as_f64)
+            .ok_or_else(|| format!("`{name}` is missing or not a number"))
     };
     let at_least = |name: &str, least: f64| match number(name)? {
         value if value >= least => Ok(()),
@@ -40,7 +50,15 @@ fn check_demo() -> Result<String, String> {
     };
     at_least("validators", 4.0)?;
     at_least("k", 2.0)?;
-    for name in ["height", "records", "permits", "denials", "penalties", "blocks_opened", "blocks_opened_one_down"] {
+    for name in [
+        "height",
+        "records",
+        "permits",
+        "denials",
+        "penalties",
+        "blocks_opened",
+        "blocks_opened_one_down",
+    ] {
         at_least(name, 1.0)?;
     }
     yes("caught_up")?;
@@ -52,4 +70,49 @@ fn check_demo() -> Result<String, String> {
         return Err("canaries were found at rest".into());
     }
     Ok("the demo's summary is complete and as it should be".into())
+}
+
+/// A terminal's text as an SVG picture: dark, monospaced, checks in green.
+fn picture() -> Result<String, String> {
+    const LINE: usize = 19;
+    const COLUMNS: usize = 112;
+    let text = std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())?;
+    let lines: Vec<String> = text.trim().lines().flat_map(|line| wrap(line, COLUMNS)).collect();
+    let (width, height) = (COLUMNS * 8 + 40, lines.len() * LINE + 40);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#14191f\"/>\n\
+         <g font-family=\"ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace\" font-size=\"13\" xml:space=\"preserve\">\n"
+    );
+    for (number, line) in lines.iter().enumerate() {
+        let y = 30 + number * LINE;
+        let colour = match line {
+            line if line.starts_with("  ok") => "#9fd8a4",
+            line if line.starts_with(' ') => "#aeb8c4",
+            _ => "#ffffff",
+        };
+        let escaped = line
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        svg.push_str(&format!(
+            "<text x=\"20\" y=\"{y}\" fill=\"{colour}\">{escaped}</text>\n"
+        ));
+    }
+    svg.push_str("</g>\n</svg>");
+    Ok(svg)
+}
+
+/// Breaks a long line at spaces; what follows is indented like the text of the first.
+fn wrap(line: &str, columns: usize) -> Vec<String> {
+    let (mut rows, mut row) = (Vec::new(), String::new());
+    for word in line.split_inclusive(' ') {
+        if row.chars().count() + word.trim_end().chars().count() > columns {
+            rows.push(std::mem::take(&mut row));
+            row.push_str("      ");
+        }
+        row.push_str(word);
+    }
+    rows.push(row);
+    rows
 }
