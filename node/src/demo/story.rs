@@ -333,6 +333,12 @@ impl Story<'_> {
 
     /// Another validator asks this one for its share of every block and checks each.
     async fn holds_all(&mut self, node: usize, tip: u64) -> Result<(), CliError> {
+        let n = self.network.size();
+        self.network
+            .wait(0, "connected to all again", |status| {
+                usize::from(status.peers) + 1 == n
+            })
+            .await?;
         let remote = self.network.remote(0)?;
         for height in 1..=tip {
             let shares: Value = remote.get(&format!("/v1/blocks/{height}/shares")).await?;
