@@ -42,15 +42,18 @@ impl Chain {
         Ok(())
     }
 
-    /// Sets the alarm for the earliest time at which the next height may start.
+    /// Sets the alarm for the earliest time at which the next height may start; never now, since a node that is behind
+    /// its peers may not start although it is time.
     pub(super) fn schedule_start(&mut self) {
         if self.phase == Phase::Idle {
+            let interval = self.pace.block_interval();
             let pause = if self.has_work() {
-                self.pace.block_interval()
+                interval
             } else {
                 self.pace.heartbeat()
             };
-            self.timers.set(Alarm::Start, self.committed_at + pause);
+            let earliest = (self.committed_at + pause).max(self.now() + interval);
+            self.timers.set(Alarm::Start, earliest);
         }
     }
 
