@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_figure_is_one_line_of_json_and_one_row() {
         let mut report = Report::default();
-        report.add("speed", 1_234.56789, "1/s", Some(Target::AtLeast(1_000.0)), 7);
+        report.add("speed", 1_234.567_89, "1/s", Some(Target::AtLeast(1_000.0)), 7);
         assert!(report.keeps_all_targets());
         report.add("delay", 150.0, "ms", Some(Target::Below(150.0)), 3);
         assert!(!report.keeps_all_targets());

@@ -7,9 +7,9 @@
 //! | --- | --- |
 //! | [`throughput`] | committed transactions a second, latency at full and light load, CPU and memory of a validator |
 //!
-//! - [`figures`]: what is printed;
-//! - [`machine`]: what the measuring machine is and what its counters say (Linux: `/proc`);
-//! - [`stats`]: percentiles.
+//! The rest: [`figures`] is what is printed,
+//! [`machine`] what the measuring machine is and what its counters say (Linux: `/proc`),
+//! [`stats`] percentiles.
 //!
 //! Rules for every group: what is counted is counted on the chain, not in acknowledgements; the generator's own use of the
 //! machine is shown beside the validators'; a run in which anything went wrong gives an error and no figure.

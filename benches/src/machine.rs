@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Why a counter can't be read.
@@ -36,12 +37,15 @@ pub struct MachineCounters {
     pub disk_wait: Duration,
 }
 
-/// How many times a second the kernel's clock for these counters ticks. Linux shows 100 to every program.
+/// How many times a second the kernel's clock for these counters ticks: 100 on nearly every Linux.
 fn ticks_per_second() -> u64 {
-    let asked = Command::new("getconf").arg("CLK_TCK").output().ok();
-    asked
-        .and_then(|output| String::from_utf8(output.stdout).ok()?.trim().parse().ok())
-        .unwrap_or(100)
+    static TICKS: OnceLock<u64> = OnceLock::new();
+    *TICKS.get_or_init(|| {
+        let asked = Command::new("getconf").arg("CLK_TCK").output().ok();
+        asked
+            .and_then(|output| String::from_utf8(output.stdout).ok()?.trim().parse().ok())
+            .unwrap_or(100)
+    })
 }
 
 fn read(path: &str) -> Result<String, CounterError> {

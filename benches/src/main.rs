@@ -48,7 +48,7 @@ struct FiguresArguments {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
     light_rate: u32,
     /// Transactions a second that are signed before the full load; what goes beyond is signed during it.
-    #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u16).range(0..=20_000))]
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u16).range(0..=20_000))]
     signed_per_second: u16,
     /// Where the validators' folders are made; the system's folder for temporary files without it.
     #[arg(long, value_name = "DIR")]

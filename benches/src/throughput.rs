@@ -231,7 +231,7 @@ fn report(settings: &Settings, full: &load::Full, counted: &Counted, light: Vec<
     report.notes.push(bound(settings, &use_, counted));
     report.notes.push(format!(
         "Full load: {} doctors, {} transactions under way, batches of up to {} to four validators; counted on the chain in {} \
-         blocks over {:.1} s. {} transactions were signed before the window, {} within it. Every one of {} transactions was \
+         blocks over {:.1} s. {} transactions were signed before the load, {} during it. Every one of {} transactions was \
          executed once and permitted. Light load: {} a second, {} transactions.",
         settings.doctors,
         settings.in_flight,
@@ -239,7 +239,7 @@ fn report(settings: &Settings, full: &load::Full, counted: &Counted, light: Vec<
         counted.blocks,
         counted.span.as_secs_f64(),
         full.signed_before,
-        full.signed_within,
+        full.signed_during,
         full.sent.iter().sum::<usize>(),
         settings.light_rate,
         quiet,

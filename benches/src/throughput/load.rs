@@ -39,7 +39,7 @@ pub(super) struct Full {
     /// Transactions of each doctor in the whole run.
     pub(super) sent: Vec<usize>,
     pub(super) signed_before: usize,
-    pub(super) signed_within: usize,
+    pub(super) signed_during: usize,
 }
 
 /// What the lanes and the watch share.
@@ -59,7 +59,7 @@ struct State {
     denied: usize,
     /// Events of doctors that had nothing under way: they would make every latency wrong.
     unexpected: usize,
-    signed_within: usize,
+    signed_during: usize,
     stopping: bool,
 }
 
@@ -83,12 +83,12 @@ impl Board {
         if state.stopping {
             return Vec::new();
         }
-        let (now, mut signed_within) = (Instant::now(), 0);
+        let (now, mut signed_during) = (Instant::now(), 0);
         let mut batch = Vec::new();
         for (progress, doctor) in state.doctors.iter_mut().zip(&crowd.doctors) {
             while progress.validator == lane && progress.under_way.len() < window && batch.len() < BATCH_MAX {
                 let next = progress.ready.pop_front().unwrap_or_else(|| {
-                    signed_within += 1;
+                    signed_during += 1;
                     doctor.request_text(crowd, progress.sent, expires)
                 });
                 batch.push(next);
@@ -96,7 +96,7 @@ impl Board {
                 progress.under_way.push_back(now);
             }
         }
-        state.signed_within += signed_within;
+        state.signed_during += signed_during;
         batch
     }
 
@@ -219,7 +219,7 @@ pub(super) async fn full(
                 latencies: state.latencies,
                 sent: state.doctors.iter().map(|doctor| doctor.sent).collect(),
                 signed_before,
-                signed_within: state.signed_within,
+                signed_during: state.signed_during,
             })
         }
     }
