@@ -192,3 +192,35 @@ impl fmt::Debug for ValidatorKeys {
         write!(f, "ValidatorKeys(of {})", self.consensus.public())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data_encoding::HEXLOWER;
+    use expect_test::expect;
+
+    /// Golden vectors: a backed-up seed must give the same keys for ever.
+    #[test]
+    fn a_seed_always_gives_the_same_keys() {
+        let keys = ValidatorKeys::from_seed(&[7; 32]);
+        expect!["5bf9d47eb37536539783af1c726493d4d943b176096f488bda4d03420228e36a"].assert_eq(&keys.consensus.public().to_string());
+        expect!["9900ae2a299c47070a9f31799065f54b70ee3ccbd70ca9d7ebe28405c99bd832"].assert_eq(&keys.network.public().to_string());
+        expect!["e439a77d0bf190951d0303c45dec7ce6bc92f1170ae5fd2446b63c980b67d124"].assert_eq(&HEXLOWER.encode(keys.release.public().as_bytes()));
+        expect!["d663bf93f525ae03022edd8c2b11c030289fec813c1e47183bf778d3bde8e895"].assert_eq(&HEXLOWER.encode(keys.storage.as_slice()));
+    }
+
+    #[test]
+    fn passphrase_files_open_to_others_are_refused_and_nothing_is_overwritten() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        home.write_private(&home.passphrase_file(), b"secret enough")
+            .unwrap();
+        assert!(home.write_private(&home.passphrase_file(), b"another").is_err());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&home.passphrase_file()), 0o600);
+        fs::set_permissions(home.passphrase_file(), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(home.key_file(), b"a keystore").unwrap();
+        assert!(home.keys().unwrap_err().to_string().contains("chmod 600"));
+    }
+}

@@ -178,3 +178,70 @@ pub(crate) enum Refusal {
     #[error("the member is busy; try again")]
     Busy,
 }
+
+#[cfg(test)]
+mod tests {
+    //! Golden vectors: a change here splits a running network.
+
+    use super::*;
+    use data_encoding::HEXLOWER;
+    use expect_test::{Expect, expect};
+    use salus_types::codec;
+    use salus_types::{Hash, Slot};
+
+    fn golden<T: Encode + Decode<()> + PartialEq>(value: &T, expected: Expect) {
+        let bytes = codec::encode(value);
+        expected.assert_eq(&HEXLOWER.encode(&bytes));
+        assert!(codec::decode::<T>(&bytes, 1 << 16).is_ok_and(|read| read == *value));
+    }
+
+    #[test]
+    fn what_validators_say_does_not_drift() {
+        let block = BlockId::new(Hash::new([7; 32]));
+        let height = Height::new(300);
+        golden(&Direct::Consensus(vec![1, 2]), expect!["00020102"]);
+        golden(&Direct::Tip(height), expect!["01fb012c"]);
+        golden(&Transactions(Vec::new()), expect!["00"]);
+        golden(&BodyAsk::Pull { block }, expect!["010707070707070707070707070707070707070707070707070707070707070707"]);
+        golden(&BodyAnswer::Received, expect!["00"]);
+        golden(&BodyAnswer::Unknown, expect!["02"]);
+        golden(
+            &ShareAsk::Share {
+                height,
+                block,
+                purpose: SharePurpose::Repair,
+            },
+            expect!["00fb012c070707070707070707070707070707070707070707070707070707070707070701"],
+        );
+        golden(
+            &ShareAsk::Headers {
+                from: height,
+                max: 64,
+            },
+            expect!["01fb012c40"],
+        );
+        golden(&ShareAsk::Holds { height }, expect!["02fb012c"]);
+        let share = SealedShare {
+            height,
+            slot: Slot::new(1),
+            key_share: [2; 33],
+            path: Vec::new(),
+            fragment: vec![3],
+        };
+        golden(&ShareAnswer::Share(share), expect!["00fb012c01020202020202020202020202020202020202020202020202020202020202020202000103"]);
+        golden(
+            &ShareAnswer::Headers {
+                headers: Vec::new(),
+                certificate: None,
+            },
+            expect!["010000"],
+        );
+        golden(&ShareAnswer::Holds(true), expect!["0201"]);
+        golden(&ShareAnswer::Missing, expect!["03"]);
+        golden(&RecordAsk::Store(vec![4]), expect!["000104"]);
+        golden(&RecordAsk::Release(vec![5]), expect!["010105"]);
+        golden(&RecordAnswer::Stored([6; 64]), expect!["0006060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606"]);
+        golden(&RecordAnswer::Released(vec![8]), expect!["010108"]);
+        golden(&RecordAnswer::Refused(Refusal::NoTicket), expect!["0202"]);
+    }
+}
