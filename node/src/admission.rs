@@ -3,8 +3,9 @@
 use crate::mempool::{PoolError, Sender};
 use crate::view::View;
 use salus_api::Rejection;
+use salus_execution::Executor;
 use salus_types::abi::registry::Status;
-use salus_types::{Call, PublicKey, TransactionId, UnverifiedTransaction};
+use salus_types::{Call, PublicKey, TransactionId, UnverifiedTransaction, codec};
 use std::time::Duration;
 
 /// How many heights behind its peers a node still takes transactions.
@@ -24,10 +25,10 @@ pub(crate) fn admit(view: &View, transaction: UnverifiedTransaction) -> Result<T
     if payload.expires > latest {
         return Err(Rejection::ExpiryTooFar { latest });
     }
-    if payload.gas_limit > view.params.transaction_gas_max {
-        return Err(Rejection::GasLimit {
-            max: view.params.transaction_gas_max,
-        });
+    let min = Executor::gas_limit_min(codec::encode(&transaction).len());
+    let max = view.params.transaction_gas_max;
+    if payload.gas_limit < min || payload.gas_limit > max {
+        return Err(Rejection::GasLimit { min, max });
     }
     let fault = |fault| {
         tracing::error!(%fault, "the state could not be read");

@@ -203,10 +203,14 @@ mod tests {
     #[test]
     fn a_seed_always_gives_the_same_keys() {
         let keys = ValidatorKeys::from_seed(&[7; 32]);
-        expect!["5bf9d47eb37536539783af1c726493d4d943b176096f488bda4d03420228e36a"].assert_eq(&keys.consensus.public().to_string());
-        expect!["9900ae2a299c47070a9f31799065f54b70ee3ccbd70ca9d7ebe28405c99bd832"].assert_eq(&keys.network.public().to_string());
-        expect!["e439a77d0bf190951d0303c45dec7ce6bc92f1170ae5fd2446b63c980b67d124"].assert_eq(&HEXLOWER.encode(keys.release.public().as_bytes()));
-        expect!["d663bf93f525ae03022edd8c2b11c030289fec813c1e47183bf778d3bde8e895"].assert_eq(&HEXLOWER.encode(keys.storage.as_slice()));
+        expect!["5bf9d47eb37536539783af1c726493d4d943b176096f488bda4d03420228e36a"]
+            .assert_eq(&keys.consensus.public().to_string());
+        expect!["9900ae2a299c47070a9f31799065f54b70ee3ccbd70ca9d7ebe28405c99bd832"]
+            .assert_eq(&keys.network.public().to_string());
+        expect!["e439a77d0bf190951d0303c45dec7ce6bc92f1170ae5fd2446b63c980b67d124"]
+            .assert_eq(&HEXLOWER.encode(keys.release.public().as_bytes()));
+        expect!["d663bf93f525ae03022edd8c2b11c030289fec813c1e47183bf778d3bde8e895"]
+            .assert_eq(&HEXLOWER.encode(keys.storage.as_slice()));
     }
 
     #[test]

@@ -202,7 +202,10 @@ mod tests {
         golden(&Direct::Consensus(vec![1, 2]), expect!["00020102"]);
         golden(&Direct::Tip(height), expect!["01fb012c"]);
         golden(&Transactions(Vec::new()), expect!["00"]);
-        golden(&BodyAsk::Pull { block }, expect!["010707070707070707070707070707070707070707070707070707070707070707"]);
+        golden(
+            &BodyAsk::Pull { block },
+            expect!["010707070707070707070707070707070707070707070707070707070707070707"],
+        );
         golden(&BodyAnswer::Received, expect!["00"]);
         golden(&BodyAnswer::Unknown, expect!["02"]);
         golden(
@@ -228,7 +231,10 @@ mod tests {
             path: Vec::new(),
             fragment: vec![3],
         };
-        golden(&ShareAnswer::Share(share), expect!["00fb012c01020202020202020202020202020202020202020202020202020202020202020202000103"]);
+        golden(
+            &ShareAnswer::Share(share),
+            expect!["00fb012c01020202020202020202020202020202020202020202020202020202020202020202000103"],
+        );
         golden(
             &ShareAnswer::Headers {
                 headers: Vec::new(),
@@ -240,7 +246,12 @@ mod tests {
         golden(&ShareAnswer::Missing, expect!["03"]);
         golden(&RecordAsk::Store(vec![4]), expect!["000104"]);
         golden(&RecordAsk::Release(vec![5]), expect!["010105"]);
-        golden(&RecordAnswer::Stored([6; 64]), expect!["0006060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606"]);
+        golden(
+            &RecordAnswer::Stored([6; 64]),
+            expect![
+                "0006060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606060606"
+            ],
+        );
         golden(&RecordAnswer::Released(vec![8]), expect!["010108"]);
         golden(&RecordAnswer::Refused(Refusal::NoTicket), expect!["0202"]);
     }

@@ -63,9 +63,11 @@ pub enum Rejection {
         /// Bytes allowed.
         limit: usize,
     },
-    /// Its gas limit is above what a transaction may use.
-    #[error("the gas limit is above the {max} that one transaction may use")]
+    /// Its gas limit does not cover its own bytes, or is above what a transaction may use.
+    #[error("the gas limit is not within {min} to {max}")]
     GasLimit {
+        /// The least gas limit: what the transaction's own bytes cost.
+        min: Gas,
         /// The greatest gas limit.
         max: Gas,
     },
@@ -228,7 +230,7 @@ impl Rejection {
             Self::Oversized { .. } => {
                 format!("a transaction has at most {TRANSACTION_LENGTH_MAX} bytes; records go to /v1/records, not here")
             }
-            Self::GasLimit { max } => format!("sign again with a gas limit of at most {max}"),
+            Self::GasLimit { min, max } => format!("sign again with a gas limit of {min} to {max}"),
             Self::OverQuota { .. } => "wait as long as Retry-After says".into(),
             Self::PoolFull => "try again in a moment, or send to another member's node".into(),
             Self::UnknownContract => "check the contract's number: the registry is 1, the access contract 2".into(),

@@ -46,6 +46,7 @@ pub(crate) fn rejections() -> Vec<Rejection> {
             limit: 81_920,
         },
         Rejection::GasLimit {
+            min: Gas::new(50_000),
             max: Gas::new(1_000_000),
         },
         Rejection::OverQuota {
