@@ -334,7 +334,12 @@ fn bodies_with_evidence() {
         evidence: vec![evidence],
         parent_certificate: Some(certificate),
     };
-    golden(&body, expect!["010729fb03e8fc000186a00002030405000000e747cceb6877c97f154b1fe53a38f8aaceab48d226ac1c523c97d400d786b2149924b13bddca9d7a591ab8510bfb4c97a9dde07cef9d1ba035befa83c00cf20e01000700000101fb012c0101037aa3cc61b8213e911559c8dc40794be411f35c8f2fe5ec687b43e471f2102803f5cc65bd3f64e12a451f2e519eb08a475945d9c3617e99a80d8f4bbe1f8d195189acbb2f27b2a5ad1ae5cf17a8710712bb7eb62dde98330debfdbdba96092e0101fb012c0100039249613c86b6c2822275e4aab5e3d7afb895d62859cf6f1f8d0a85b52e2bb1d35d9af92b4bb32ca2b38023eb0662d5c86ecc6eaee80806adeb141543cda7f10101fb012b00ebdea6058df2230dc25b7a7c7b487b470c508c2e0a5119c96893c443de3a9e7900"]);
+    golden(
+        &body,
+        expect![
+            "010729fb03e8fc000186a00002030405000000e747cceb6877c97f154b1fe53a38f8aaceab48d226ac1c523c97d400d786b2149924b13bddca9d7a591ab8510bfb4c97a9dde07cef9d1ba035befa83c00cf20e01000700000101fb012c0101037aa3cc61b8213e911559c8dc40794be411f35c8f2fe5ec687b43e471f2102803f5cc65bd3f64e12a451f2e519eb08a475945d9c3617e99a80d8f4bbe1f8d195189acbb2f27b2a5ad1ae5cf17a8710712bb7eb62dde98330debfdbdba96092e0101fb012c0100039249613c86b6c2822275e4aab5e3d7afb895d62859cf6f1f8d0a85b52e2bb1d35d9af92b4bb32ca2b38023eb0662d5c86ecc6eaee80806adeb141543cda7f10101fb012b00ebdea6058df2230dc25b7a7c7b487b470c508c2e0a5119c96893c443de3a9e7900"
+        ],
+    );
     assert_eq!(Body::decode(&codec::encode(&body)), Ok(body.clone()));
     let short = Body {
         receipts: Vec::new(),
@@ -358,12 +363,20 @@ fn members_and_system_calls() {
         slot: Slot::new(2),
         addresses: vec!["/ip4/192.0.2.7/tcp/8600".into()],
     };
-    golden(&member, expect!["020543656461728a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39409090909090909090909090909090909090909090909090909090909090909090201172f6970342f3139322e302e322e372f7463702f38363030"]);
+    golden(
+        &member,
+        expect![
+            "020543656461728a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39409090909090909090909090909090909090909090909090909090909090909090201172f6970342f3139322e302e322e372f7463702f38363030"
+        ],
+    );
     let call = Call::System(SystemCall::SetAddresses {
         member: MemberId::new(2),
         addresses: member.addresses,
     });
-    golden(&call, expect!["01000201172f6970342f3139322e302e322e372f7463702f38363030"]);
+    golden(
+        &call,
+        expect!["01000201172f6970342f3139322e302e322e372f7463702f38363030"],
+    );
 }
 
 /// What the two founding contracts keep in the state and say in events.
@@ -386,7 +399,12 @@ mod contracts {
             }),
             attributes: vec![(7, vec![8])],
         };
-        golden(&principal, expect!["0101010101010101010101010101010101010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020200030001fb01360404040404040404040404040404040401070108"]);
+        golden(
+            &principal,
+            expect![
+                "0101010101010101010101010101010101010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020200030001fb01360404040404040404040404040404040401070108"
+            ],
+        );
         expect!["700000012c"].assert_eq(&HEXLOWER.encode(&registry::principal_key(PrincipalId::new(300))));
     }
 
@@ -402,7 +420,12 @@ mod contracts {
             author: PrincipalId::new(14),
             time_ms: 1_767_225_600_000,
         };
-        golden(&record, expect!["01010101010101010101010101010101010101010101010101010101010101010202020202020202020202020202020202020202020202020202020202020202020446020efd0000019b76daa800"]);
+        golden(
+            &record,
+            expect![
+                "01010101010101010101010101010101010101010101010101010101010101010202020202020202020202020202020202020202020202020202020202020202020446020efd0000019b76daa800"
+            ],
+        );
         let purposes = Purposes::of(&[Purpose::Treatment, Purpose::Research]);
         let grant = Grant {
             scope: Scope::Class(RecordClass::Imaging),
@@ -446,7 +469,10 @@ mod contracts {
             },
             height: 300,
         };
-        golden(&AccessEvent::Access(entry), expect!["000d04020e0101012002fd0000019b76daa80001fb012c"]);
+        golden(
+            &AccessEvent::Access(entry),
+            expect!["000d04020e0101012002fd0000019b76daa80001fb012c"],
+        );
         let id = RecordId {
             patient,
             record: RecordNumber::new(2),
@@ -462,7 +488,10 @@ mod contracts {
             number: 1,
             grant,
         };
-        golden(&AccessEvent::Granted { patient, entry }, expect!["020d0e01020001"]);
+        golden(
+            &AccessEvent::Granted { patient, entry },
+            expect!["020d0e01020001"],
+        );
         golden(
             &AccessEvent::Revoked {
                 patient,
