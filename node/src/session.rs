@@ -181,7 +181,7 @@ impl Session {
             .push(transaction.signature);
     }
 
-    /// Signatures of everything this session has sent.
+    /// Signatures of everything that was sent here.
     pub fn signatures(&self) -> Vec<[u8; 64]> {
         let signatures = self.signatures.lock().unwrap_or_else(PoisonError::into_inner);
         signatures.iter().map(|signature| *signature.as_bytes()).collect()
