@@ -3,14 +3,17 @@
 //! The library's matrix is a Vandermonde matrix made systematic (the Backblaze construction). Golden vectors fix its
 //! code words, so that the library can be replaced without touching what is stored.
 
-use crate::Layout;
 use crate::share_set::PrimitiveError;
-use reed_solomon_erasure::galois_8::ReedSolomon;
+use reed_solomon_erasure::Field as _;
+use reed_solomon_erasure::galois_8::{Field, ReedSolomon};
 
-/// Columns are independent, so the code runs over strips of this width: most of them are still in the cache when they
-/// are hashed, and BLAKE3 hashes so much at once at its full width. Measured: 16 KiB 0.82, 64 KiB 0.94, 256 KiB
-/// 0.94 GB/s for code and hash together at k = 4, S = 16.
+/// Columns are independent, so the code runs over strips of this width, which are hashed while they are in the
+/// second-level cache; BLAKE3 hashes so much at once at its full width.
 const STRIP: usize = 64 << 10;
+
+/// Within a strip parity is computed over blocks of this width, so that the sum and what is added to it stay in the
+/// first-level cache.
+const BLOCK: usize = 4 << 10;
 
 /// This processor cannot run the vector code that the Reed-Solomon library was compiled to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,90 +36,158 @@ pub fn check_cpu() -> Result<(), UnsupportedCpu> {
     Ok(())
 }
 
-/// Computes the parity fragments of a code word whose data fragments are filled in.
-///
-/// Calls `strip_done` for each strip of each fragment, in the order of the bytes of a fragment, while the strip is
-/// still in the cache: that is when it is cheap to hash.
-pub(crate) fn encode(
-    layout: &Layout,
-    codeword: &mut [u8],
-    mut strip_done: impl FnMut(usize, &[u8]),
-) -> Result<(), PrimitiveError> {
-    check_cpu()?;
-    let (k, slots) = (layout.threshold(), layout.slots());
-    // With k = S there is no parity, which the library refuses.
-    let code = (k < slots).then(|| library(k, slots)).transpose()?;
-    let mut fragments: Vec<_> = codeword
-        .chunks_exact_mut(layout.fragment_length())
-        .map(|fragment| fragment.chunks_mut(STRIP))
-        .collect();
-    loop {
-        let mut strips: Vec<&mut [u8]> = fragments.iter_mut().filter_map(Iterator::next).collect();
-        if strips.is_empty() {
-            return Ok(());
-        }
-        if let Some(code) = &code {
-            code.encode(&mut strips)
-                .map_err(|_| PrimitiveError::Defect("Reed-Solomon"))?;
-        }
-        for (index, strip) in strips.iter().enumerate() {
-            strip_done(index, strip);
-        }
-    }
+/// The numbers of a code word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// k; at least 1.
+    pub(crate) threshold: usize,
+    /// S; at least k, at most 256.
+    pub(crate) slots: usize,
+    /// Bytes of every fragment; at least 1.
+    pub(crate) width: usize,
 }
 
-/// Rebuilds the data fragments from any k fragments, given as (index, bytes), each index once and in ascending order.
-pub(crate) fn decode(layout: &Layout, pieces: &[(usize, &[u8])]) -> Result<Vec<u8>, PrimitiveError> {
-    let (k, width) = (layout.threshold(), layout.fragment_length());
-    let mut data = vec![0; layout.data_length()];
-    for (fragment, (_, piece)) in in_place(&mut data, width, pieces) {
-        fragment.copy_from_slice(piece);
-    }
-    if pieces.iter().all(|(index, _)| *index < k) {
+/// The code of one shape.
+pub(crate) struct Code {
+    shape: Shape,
+    /// Of each parity fragment, what each data fragment is multiplied with.
+    rows: Vec<Vec<u8>>,
+    /// `None` with k = S: then there is no parity, which the library refuses.
+    library: Option<ReedSolomon>,
+}
+
+/// Rebuilds the data fragments, end to end, from any k fragments, given as (index, bytes), each index once and in
+/// ascending order. When they are the data fragments themselves, nothing is computed.
+pub(crate) fn decode(shape: Shape, pieces: &[(usize, &[u8])]) -> Result<Vec<u8>, PrimitiveError> {
+    let length = shape.width.saturating_mul(shape.threshold);
+    if pieces.iter().all(|(index, _)| *index < shape.threshold) {
+        let mut data = Vec::with_capacity(length);
+        for (_, piece) in pieces {
+            data.extend_from_slice(piece);
+        }
         return Ok(data);
     }
-    check_cpu()?;
-    let code = library(k, layout.slots())?;
-    let mut parity: Vec<(usize, Vec<u8>)> = pieces
-        .iter()
-        .filter(|(index, _)| *index >= k)
-        .map(|(index, piece)| (*index, piece.to_vec()))
-        .collect();
-    let mut offset = 0;
-    while offset < width {
-        let end = offset.saturating_add(STRIP).min(width);
-        let mut slots: Vec<(&mut [u8], bool)> = Vec::with_capacity(layout.slots());
-        for (index, fragment) in data.chunks_exact_mut(width).enumerate() {
-            let present = pieces.iter().any(|(piece, _)| *piece == index);
-            slots.push((fragment.get_mut(offset..end).unwrap_or_default(), present));
+    let mut data = vec![0; length];
+    for (index, piece) in pieces {
+        if let Some(fragment) = data.chunks_exact_mut(shape.width).nth(*index) {
+            fragment.copy_from_slice(piece);
         }
-        slots.resize_with(layout.slots(), || (&mut [], false));
-        for (index, fragment) in &mut parity {
-            if let Some(slot) = slots.get_mut(*index) {
-                *slot = (fragment.get_mut(offset..end).unwrap_or_default(), true);
-            }
-        }
-        code.reconstruct_data(&mut slots)
-            .map_err(|_| PrimitiveError::Defect("Reed-Solomon"))?;
-        offset = end;
     }
+    Code::new(shape)?.reconstruct(&mut data, pieces)?;
     Ok(data)
 }
 
-/// Pairs the data fragments that are at hand with the place where they belong.
-fn in_place<'a, 'b>(
-    data: &'a mut [u8],
-    width: usize,
-    pieces: &'b [(usize, &'b [u8])],
-) -> impl Iterator<Item = (&'a mut [u8], &'b (usize, &'b [u8]))> {
-    data.chunks_exact_mut(width)
-        .enumerate()
-        .filter_map(|(index, fragment)| {
-            let piece = pieces.iter().find(|(piece, _)| *piece == index)?;
-            Some((fragment, piece))
+impl Code {
+    pub(crate) fn new(shape: Shape) -> Result<Self, PrimitiveError> {
+        check_cpu()?;
+        let parity = shape.slots.checked_sub(shape.threshold).ok_or(DEFECT)?;
+        let library = (parity > 0)
+            .then(|| ReedSolomon::new(shape.threshold, parity))
+            .transpose()
+            .map_err(|_| DEFECT)?;
+        let rows = match &library {
+            Some(library) => rows(library)?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            shape,
+            rows,
+            library,
         })
+    }
+
+    /// Shows every fragment of the code word of `data`, which is the data fragments end to end, strip by strip: each
+    /// fragment's strips come in the order of its bytes, while they are in the cache. Parity is not kept: a code word is
+    /// S / k times as long as its data, and who needs a parity fragment needs one.
+    pub(crate) fn each_strip(&self, data: &[u8], mut show: impl FnMut(usize, &[u8])) {
+        let mut parity = vec![0; STRIP.min(self.shape.width)];
+        let mut offset = 0;
+        while offset < self.shape.width {
+            let end = offset.saturating_add(STRIP).min(self.shape.width);
+            for (index, fragment) in data.chunks_exact(self.shape.width).enumerate() {
+                show(index, fragment.get(offset..end).unwrap_or_default());
+            }
+            let parity = parity
+                .get_mut(..end.saturating_sub(offset))
+                .unwrap_or_default();
+            for (index, row) in (self.shape.threshold..).zip(&self.rows) {
+                self.sum(row, data, offset, parity);
+                show(index, parity);
+            }
+            offset = end;
+        }
+    }
+
+    /// One fragment of the code word of `data`; `None` past the last.
+    pub(crate) fn fragment(&self, data: &[u8], index: usize) -> Option<Vec<u8>> {
+        if let Some(fragment) = data.chunks_exact(self.shape.width).nth(index) {
+            return Some(fragment.to_vec());
+        }
+        let row = self.rows.get(index.checked_sub(self.shape.threshold)?)?;
+        let mut fragment = vec![0; self.shape.width];
+        self.sum(row, data, 0, &mut fragment);
+        Some(fragment)
+    }
+
+    /// Fills in the data fragments that are not among the pieces; those that are stand in their places.
+    fn reconstruct(&self, data: &mut [u8], pieces: &[(usize, &[u8])]) -> Result<(), PrimitiveError> {
+        let Shape {
+            threshold,
+            slots,
+            width,
+        } = self.shape;
+        let library = self.library.as_ref().ok_or(DEFECT)?;
+        let mut present = vec![false; slots];
+        for (index, _) in pieces {
+            *present.get_mut(*index).ok_or(DEFECT)? = true;
+        }
+        // The library asks to write even where it only reads: it gets copies of the parity, a block at a time.
+        let mut copies = vec![Vec::with_capacity(BLOCK); slots];
+        let mut offset = 0;
+        while offset < width {
+            let end = offset.saturating_add(BLOCK).min(width);
+            for (index, piece) in pieces.iter().filter(|(index, _)| *index >= threshold) {
+                let copy = copies.get_mut(*index).ok_or(DEFECT)?;
+                copy.clear();
+                copy.extend_from_slice(piece.get(offset..end).ok_or(DEFECT)?);
+            }
+            let in_place = data
+                .chunks_exact_mut(width)
+                .map(|fragment| fragment.get_mut(offset..end).unwrap_or_default());
+            let copied = copies.iter_mut().skip(threshold).map(Vec::as_mut_slice);
+            let mut fragments: Vec<_> = in_place.chain(copied).zip(present.iter().copied()).collect();
+            library
+                .reconstruct_data(&mut fragments)
+                .map_err(|_| DEFECT)?;
+            offset = end;
+        }
+        Ok(())
+    }
+
+    /// Writes the columns from `offset` of the parity that a row describes.
+    fn sum(&self, row: &[u8], data: &[u8], mut offset: usize, parity: &mut [u8]) {
+        for block in parity.chunks_mut(BLOCK) {
+            let end = offset.saturating_add(block.len());
+            for (index, (factor, fragment)) in row.iter().zip(data.chunks_exact(self.shape.width)).enumerate() {
+                let column = fragment.get(offset..end).unwrap_or_default();
+                match index {
+                    0 => Field::mul_slice(*factor, column, block),
+                    _ => Field::mul_slice_add(*factor, column, block),
+                }
+            }
+            offset = end;
+        }
+    }
 }
 
-fn library(k: usize, slots: usize) -> Result<ReedSolomon, PrimitiveError> {
-    ReedSolomon::new(k, slots.saturating_sub(k)).map_err(|_| PrimitiveError::Defect("Reed-Solomon"))
+const DEFECT: PrimitiveError = PrimitiveError::Defect("Reed-Solomon");
+
+/// The parity rows of the library's matrix, which it does not show: the parity of the unit matrix.
+fn rows(library: &ReedSolomon) -> Result<Vec<Vec<u8>>, PrimitiveError> {
+    let k = library.data_shard_count();
+    let unit = |one: usize| -> Vec<u8> { (0..k).map(|index| u8::from(index == one)).collect() };
+    let data: Vec<Vec<u8>> = (0..k).map(unit).collect();
+    let mut rows = vec![vec![0; k]; library.parity_shard_count()];
+    library.encode_sep(&data, &mut rows).map_err(|_| DEFECT)?;
+    Ok(rows)
 }

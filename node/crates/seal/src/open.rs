@@ -81,7 +81,7 @@ pub fn open(header: &Header, chain: &ChainId, shares: &[CheckedShare]) -> Result
         .iter()
         .map(|share| (usize::from(share.slot().get()), share.share().fragment.as_slice()))
         .collect();
-    let mut payload = code::decode(&layout, &pieces)?;
+    let mut payload = code::decode(layout.code_shape(), &pieces)?;
     payload.truncate(layout.sealed_length());
     let binding = Binding::of(header, chain);
     cipher::decrypt(&key, &binding, &layout, &mut payload)

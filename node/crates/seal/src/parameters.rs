@@ -1,12 +1,13 @@
 //! k, S, and the lengths that follow from them.
 
 use crate::cipher::TAG_LENGTH;
+use crate::code::Shape;
 use salus_types::{Body, Sealing, Slot};
 
 /// The suite of this crate: SSMS with AES-256-GCM, Reed-Solomon over GF(2^8) and BLAKE3.
 pub const SUITE_SSMS: u8 = 1;
 
-/// All fragments of one block together, at most (256 MiB): what checking a dealing may allocate.
+/// All fragments of one block together, at most (256 MiB): what checking a dealing may have to compute and hash.
 const CODEWORD_LENGTH_MAX: usize = 256 << 20;
 
 /// Bytes of the flag in front of the payload.
@@ -58,7 +59,7 @@ pub enum SealingError {
         body: u32,
     },
     /// All fragments together are longer than a node is ready to hold.
-    #[error("{slots} fragments of {fragment} bytes are more than a node holds at once; raise k or lower S")]
+    #[error("{slots} fragments of {fragment} bytes are more than a node computes for one block; raise k or lower S")]
     CodewordTooLong {
         /// S.
         slots: u16,
@@ -191,9 +192,12 @@ impl Layout {
         self.fragment_length.saturating_mul(self.threshold())
     }
 
-    /// Bytes of all fragments together.
-    pub(crate) const fn codeword_length(&self) -> usize {
-        self.fragment_length.saturating_mul(self.slots())
+    pub(crate) const fn code_shape(&self) -> Shape {
+        Shape {
+            threshold: self.threshold(),
+            slots: self.slots(),
+            width: self.fragment_length,
+        }
     }
 }
 

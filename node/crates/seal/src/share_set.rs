@@ -1,8 +1,9 @@
 //! All S shares of a block and the tree over them. Seal, check and rederive all build it by the same function, so
 //! that they cannot disagree.
 
+use crate::code::Code;
 use crate::key_shares::{self, KeyShares};
-use crate::{Binding, DataKey, Layout, UnsupportedCpu, cipher, code};
+use crate::{Binding, DataKey, Layout, UnsupportedCpu, cipher};
 use salus_types::{Hash, Height, KEY_SHARE_LENGTH, SealedShare, Slot, merkle};
 
 /// A library did not do what it must for input that was checked before.
@@ -20,8 +21,9 @@ pub enum PrimitiveError {
 pub(crate) struct ShareSet {
     height: Height,
     layout: Layout,
-    /// S fragments, end to end.
-    codeword: Vec<u8>,
+    /// The ciphertext, padded with zeroes: the k data fragments, end to end.
+    data: Vec<u8>,
+    code: Code,
     key_shares: KeyShares,
     leaves: Vec<Hash>,
     root: Hash,
@@ -47,21 +49,21 @@ impl ShareSet {
         key: &DataKey,
         key_shares: KeyShares,
     ) -> Result<Self, PrimitiveError> {
-        // Room for all of it at once; the payload first, so that only the rest is filled with zeroes.
-        let mut codeword = Vec::with_capacity(layout.codeword_length());
-        codeword.extend_from_slice(payload);
-        codeword.resize(layout.codeword_length(), 0);
-        let sealed = codeword
+        let mut data = Vec::with_capacity(layout.data_length());
+        data.extend_from_slice(payload);
+        data.resize(layout.data_length(), 0);
+        let sealed = data
             .get_mut(..layout.sealed_length())
             .ok_or(PrimitiveError::Defect("layout"))?;
         cipher::encrypt(key, binding, &layout, sealed)?;
 
+        let code = Code::new(layout.code_shape())?;
         let mut hashers = vec![blake3::Hasher::new(); layout.slots()];
-        code::encode(&layout, &mut codeword, |index, strip| {
+        code.each_strip(&data, |index, strip| {
             if let Some(hasher) = hashers.get_mut(index) {
                 hasher.update(strip);
             }
-        })?;
+        });
         let leaves = (0u16..)
             .zip(&hashers)
             .map(|(slot, hasher)| {
@@ -74,7 +76,8 @@ impl ShareSet {
         Ok(Self {
             height: binding.height,
             layout,
-            codeword,
+            data,
+            code,
             key_shares,
             root: merkle::root(&leaves),
             leaves,
@@ -92,16 +95,12 @@ impl ShareSet {
     /// The share of a slot; `None` if it was not dealt.
     pub(crate) fn share(&self, slot: Slot) -> Option<SealedShare> {
         let index = self.layout.index(slot)?;
-        let fragment = self
-            .codeword
-            .chunks_exact(self.layout.fragment_length())
-            .nth(index)?;
         Some(SealedShare {
             height: self.height,
             slot,
             key_share: key_shares::with_index(&self.key_shares, index)?,
             path: merkle::path(&self.leaves, index)?,
-            fragment: fragment.to_vec(),
+            fragment: self.code.fragment(&self.data, index)?,
         })
     }
 }

@@ -131,21 +131,20 @@ fn the_code_words_are_these() {
         ),
     ];
     for (threshold, slots, want) in columns {
-        let layout = Layout::of(Sealing {
-            suite: 1,
-            threshold,
+        let width = 70_017;
+        let code = code::Code::new(code::Shape {
+            threshold: threshold.into(),
             slots,
-            body_length: 70_000,
-            sealed_length: 70_017,
+            width,
         })
         .unwrap();
-        let width = layout.fragment_length();
-        let data = (1..=u8::try_from(threshold).unwrap()).flat_map(|byte| vec![byte; width]);
-        let mut codeword: Vec<u8> = data.collect();
-        codeword.resize(width * usize::from(slots), 0);
-        code::encode(&layout, &mut codeword, |_, _| {}).unwrap();
+        let data: Vec<u8> = (1..=threshold).flat_map(|byte| vec![byte; width]).collect();
+        let mut shown = vec![Vec::new(); slots];
+        code.each_strip(&data, |index, strip| shown[index].extend_from_slice(strip));
         let mut column = Vec::new();
-        for fragment in codeword.chunks(width) {
+        for (index, fragment) in shown.iter().enumerate() {
+            assert_eq!(code.fragment(&data, index).as_ref(), Some(fragment));
+            assert_eq!(fragment.len(), width);
             assert!(fragment.iter().all(|byte| *byte == fragment[0]));
             column.push(fragment[0]);
         }
