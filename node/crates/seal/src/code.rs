@@ -89,11 +89,7 @@ impl Code {
             Some(library) => rows(library)?,
             None => Vec::new(),
         };
-        Ok(Self {
-            shape,
-            rows,
-            library,
-        })
+        Ok(Self { shape, rows, library })
     }
 
     /// Shows every fragment of the code word of `data`, which is the data fragments end to end, strip by strip: each
@@ -107,9 +103,7 @@ impl Code {
             for (index, fragment) in data.chunks_exact(self.shape.width).enumerate() {
                 show(index, fragment.get(offset..end).unwrap_or_default());
             }
-            let parity = parity
-                .get_mut(..end.saturating_sub(offset))
-                .unwrap_or_default();
+            let parity = parity.get_mut(..end.saturating_sub(offset)).unwrap_or_default();
             for (index, row) in (self.shape.threshold..).zip(&self.rows) {
                 self.sum(row, data, offset, parity);
                 show(index, parity);
@@ -156,9 +150,7 @@ impl Code {
                 .map(|fragment| fragment.get_mut(offset..end).unwrap_or_default());
             let copied = copies.iter_mut().skip(threshold).map(Vec::as_mut_slice);
             let mut fragments: Vec<_> = in_place.chain(copied).zip(present.iter().copied()).collect();
-            library
-                .reconstruct_data(&mut fragments)
-                .map_err(|_| DEFECT)?;
+            library.reconstruct_data(&mut fragments).map_err(|_| DEFECT)?;
             offset = end;
         }
         Ok(())
@@ -168,7 +160,8 @@ impl Code {
     fn sum(&self, row: &[u8], data: &[u8], mut offset: usize, parity: &mut [u8]) {
         for block in parity.chunks_mut(BLOCK) {
             let end = offset.saturating_add(block.len());
-            for (index, (factor, fragment)) in row.iter().zip(data.chunks_exact(self.shape.width)).enumerate() {
+            for (index, (factor, fragment)) in row.iter().zip(data.chunks_exact(self.shape.width)).enumerate()
+            {
                 let column = fragment.get(offset..end).unwrap_or_default();
                 match index {
                     0 => Field::mul_slice(*factor, column, block),

@@ -15,6 +15,7 @@
 //! ```
 //!
 //! Suite 1 is AES-256-GCM, Shamir over GF(2^8) byte by byte, Reed-Solomon over GF(2^8), BLAKE3, and zstd where it helps.
+//! [`schemes`] puts it beside what others do, for researchers; no node uses that module.
 //!
 //! Invariants:
 //! - One data key seals one body: the key is moved into [`seal()`], and what encrypts is derived from it together
@@ -65,6 +66,8 @@ mod key_shares;
 mod payload;
 mod secret;
 mod share_set;
+
+pub mod schemes;
 
 #[cfg(test)]
 #[allow(

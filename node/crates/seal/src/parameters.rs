@@ -59,7 +59,9 @@ pub enum SealingError {
         body: u32,
     },
     /// All fragments together are longer than a node is ready to hold.
-    #[error("{slots} fragments of {fragment} bytes are more than a node computes for one block; raise k or lower S")]
+    #[error(
+        "{slots} fragments of {fragment} bytes are more than a node computes for one block; raise k or lower S"
+    )]
     CodewordTooLong {
         /// S.
         slots: u16,
