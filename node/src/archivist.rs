@@ -399,6 +399,6 @@ impl Archivist {
             return Ok(());
         };
         let id = header.id(&self.view.chain);
-        self.view.shares.put_repaired(&header, id, share)
+        self.view.shares.put_repaired(&header, id, None, share)
     }
 }

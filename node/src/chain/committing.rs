@@ -93,6 +93,7 @@ impl Chain {
             transactions: &candidate.ids,
             patients: &patients,
             share: self.view.shares.location(&id)?,
+            reseals: &[],
         })?;
         let header = candidate.header.clone();
         let (block, executed) = blocks::shared(candidate);

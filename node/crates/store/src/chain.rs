@@ -8,25 +8,28 @@
 mod commit;
 mod keys;
 mod occurrences;
+mod shares;
 mod table;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use commit::CommitBatch;
+pub use shares::{DecidedReseal, Superseded};
+pub(crate) use shares::{Garbage, Moved, ShareEntry};
 pub use table::MemoryIndex;
 pub use view::StateView;
 
 use crate::StoreError;
 use crate::disk::{Attempt, Disk, RealDisk};
 use crate::halt::Halt;
-use crate::shares::{Bounds, Recent, ShareLocation};
+use crate::shares::Recent;
 use salus_types::state::{StateFault, StateKey, StateReader};
 use salus_types::{BlockId, CommitCertificate, Hash, Header, Height, PrincipalId, TransactionId, codec};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use table::{SledTable, Table, Walk};
 use view::Undo;
 
@@ -310,43 +313,6 @@ impl ChainStore {
             ),
             None => Ok(Vec::new()),
         }
-    }
-
-    /// Where the own share of a committed block stands in the share log.
-    pub fn share_location(&self, height: Height) -> Result<Option<ShareLocation>, StoreError> {
-        let bytes = self.get(&keys::of_height(keys::SHARE, height))?;
-        Ok(bytes.and_then(|bytes| ShareLocation::from_bytes(&bytes)))
-    }
-
-    /// Visits the share index in ascending order until `visit` returns false.
-    pub(crate) fn for_each_share(
-        &self,
-        mut visit: impl FnMut(Height, ShareLocation) -> bool,
-    ) -> Result<(), StoreError> {
-        self.walk_prefix(&[keys::SHARE], &mut |key, value| match (
-            keys::height_at_end(key),
-            ShareLocation::from_bytes(value),
-        ) {
-            (Some(height), Some(at)) => visit(height, at),
-            _ => true,
-        })
-    }
-
-    fn meta_location(&self, name: &str) -> Result<Option<ShareLocation>, StoreError> {
-        let bytes = self.get(&keys::meta(name))?;
-        Ok(bytes.and_then(|bytes| ShareLocation::from_bytes(&bytes)))
-    }
-
-    /// What the index knows of the share log; `None` if it names no share.
-    pub(crate) fn share_bounds(&self) -> Result<Option<Bounds>, StoreError> {
-        let (tail, scan_from) = (self.meta_location(SHARE_TAIL)?, self.meta_location(SHARE_SCAN)?);
-        Ok(tail
-            .zip(scan_from)
-            .map(|(tail, scan_from)| Bounds { scan_from, tail }))
-    }
-
-    pub(crate) fn recent(&self) -> MutexGuard<'_, Recent> {
-        self.0.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A free entry.

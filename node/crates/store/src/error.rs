@@ -87,6 +87,17 @@ pub enum StoreError {
         /// The block that was refused.
         id: BlockId,
     },
+    /// A reseal that no committed block can decide.
+    #[error("the reseal of block {height} is refused: {reason}")]
+    ResealRefused {
+        /// The height of the block to be resealed.
+        height: Height,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A share of a dealing that was replaced in the meantime.
+    #[error("the block at height {0} was resealed in the meantime: its share is to be repaired anew")]
+    Resealed(Height),
     /// Something is larger than its format allows.
     #[error("{what} of {length} bytes where at most {limit} are allowed")]
     TooLong {
@@ -159,8 +170,10 @@ impl StoreError {
             | Self::IndexDamaged(_)
             | Self::Initialisation(_)
             | Self::Gap { .. }
-            | Self::Conflict { .. } => true,
+            | Self::Conflict { .. }
+            | Self::ResealRefused { .. } => true,
             Self::TooLong { .. }
+            | Self::Resealed(_)
             | Self::ShareDamaged(_)
             | Self::ShareMismatch { .. }
             | Self::PieceDamaged(_)

@@ -51,13 +51,16 @@ mod testing;
 mod wal;
 
 pub use chain::{
-    CERTIFICATE_CHECKPOINT, CERTIFICATE_WINDOW, ChainStore, CommitBatch, KindUsage, MemoryIndex, StateView,
-    Tip, VALUE_BYTES_MAX,
+    CERTIFICATE_CHECKPOINT, CERTIFICATE_WINDOW, ChainStore, CommitBatch, DecidedReseal, KindUsage,
+    MemoryIndex, StateView, Superseded, Tip, VALUE_BYTES_MAX,
 };
 pub use error::{DoubleSign, StoreError};
 pub use key::StoreKey;
 pub use pieces::{PIECE_BYTES_MAX, PieceStore};
-pub use shares::{Damage, ShareCheck, ShareLocation, ShareLog, ShareReport};
+pub use shares::{
+    Compacted, Damage, RESEALING_TERMS_MAX, ResealedShare, Resealing, ShareCheck, ShareLocation, ShareLog,
+    ShareReport,
+};
 pub use wal::{LastSigned, SigningStep, Wal, WalReport};
 
 use disk::{Attempt, Disk, RealDisk, read_up_to};

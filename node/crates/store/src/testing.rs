@@ -122,6 +122,7 @@ pub(crate) fn commit(store: &Store, header: &Header) -> Result<BlockId, StoreErr
         transactions: &[],
         patients: &[],
         share: store.shares.location(&id)?,
+        reseals: &[],
     })?;
     Ok(id)
 }

@@ -1,12 +1,11 @@
 use super::{
-    CERTIFICATE_CHECKPOINT, CERTIFICATE_WINDOW, ChainStore, SHARE_SCAN, SHARE_TAIL, TIP, Tip,
-    VALUE_BYTES_MAX, keys,
+    CERTIFICATE_CHECKPOINT, CERTIFICATE_WINDOW, ChainStore, DecidedReseal, TIP, Tip, VALUE_BYTES_MAX, keys,
 };
 use crate::StoreError;
 use crate::chain::table::Batch;
 use crate::shares::ShareLocation;
 use salus_types::state::{StateChanges, TreeChanges};
-use salus_types::{BlockId, CommitCertificate, Header, Height, PrincipalId, TransactionId, codec};
+use salus_types::{BlockId, CommitCertificate, Header, PrincipalId, TransactionId, codec};
 use std::sync::{MutexGuard, PoisonError};
 
 /// Entries of one batch while a first state is loaded.
@@ -31,10 +30,12 @@ pub struct CommitBatch<'a> {
     pub patients: &'a [PrincipalId],
     /// Where the own share stands; `None` if this node keeps none yet.
     pub share: Option<ShareLocation>,
+    /// Older blocks that it reseals, each at most once.
+    pub reseals: &'a [DecidedReseal],
 }
 
 impl ChainStore {
-    fn writing(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn writing(&self) -> MutexGuard<'_, ()> {
         self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,7 +103,7 @@ impl ChainStore {
     /// committed already does nothing.
     ///
     /// # Errors
-    /// [`StoreError::Gap`], [`StoreError::Conflict`], [`StoreError::TooLong`]: nothing was written. A failed write halts the store for good.
+    /// [`StoreError::Gap`], [`StoreError::Conflict`], [`StoreError::ResealRefused`], [`StoreError::TooLong`]: nothing was written. A failed write halts the store for good.
     pub fn commit(&self, batch: &CommitBatch<'_>) -> Result<(), StoreError> {
         let writing = self.writing();
         self.0.halt.check()?;
@@ -126,10 +127,7 @@ impl ChainStore {
             .map(|patient| u64::from(patient.get()))
             .collect();
         self.occurrence_writes(&mut writes, keys::PATIENT, height, patients)?;
-        if let Some(at) = batch.share {
-            self.share_writes(&mut writes, height, at)?;
-        }
-        self.scan_write(&mut writes, height, batch.share)?;
+        self.decided_writes(&mut writes, height, batch.share, batch.reseals)?;
         self.publish(writes, Tip { height, id: batch.id })?;
         drop(writing);
         self.sync()
@@ -177,47 +175,6 @@ impl ChainStore {
         Ok(())
     }
 
-    /// Names the place of a committed block's share, or forgets it. Durable with the next commit.
-    pub(crate) fn set_share(&self, height: Height, at: Option<ShareLocation>) -> Result<(), StoreError> {
-        let _writing = self.writing();
-        self.0.halt.check()?;
-        let mut writes = Batch::new();
-        match at {
-            Some(at) => self.share_writes(&mut writes, height, at)?,
-            None => writes.push((keys::of_height(keys::SHARE, height), None)),
-        }
-        self.apply(writes)
-    }
-
-    fn share_writes(&self, writes: &mut Batch, height: Height, at: ShareLocation) -> Result<(), StoreError> {
-        writes.push((keys::of_height(keys::SHARE, height), Some(at.to_bytes().to_vec())));
-        if self.meta_location(SHARE_TAIL)?.is_none_or(|tail| tail < at) {
-            writes.push((keys::meta(SHARE_TAIL), Some(at.to_bytes().to_vec())));
-        }
-        Ok(())
-    }
-
-    /// Says from where on the share log must be scanned at the next opening: from the first share of a block above the
-    /// one that is being committed, or from the last location that is named.
-    ///
-    /// Only a commit moves it. A repair runs beside the thread that appends shares, and could otherwise move it past one
-    /// that is written but not yet counted.
-    fn scan_write(
-        &self,
-        writes: &mut Batch,
-        height: Height,
-        at: Option<ShareLocation>,
-    ) -> Result<(), StoreError> {
-        let mut recent = self.recent();
-        recent.retire(height);
-        let tail = self.meta_location(SHARE_TAIL)?.max(at);
-        let from = [recent.lowest_place(), tail].into_iter().flatten().min();
-        if let Some(from) = from {
-            writes.push((keys::meta(SHARE_SCAN), Some(from.to_bytes().to_vec())));
-        }
-        Ok(())
-    }
-
     /// Writes a free entry of at most 64 KiB. Durable on return.
     pub fn put_meta(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         let write = (keys::meta(&format!("free {name}")), Some(value.to_vec()));
@@ -230,11 +187,11 @@ impl ChainStore {
         self.sync()
     }
 
-    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+    pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
         self.0.halt.guard(self.0.table.apply(batch))
     }
 
-    fn sync(&self) -> Result<(), StoreError> {
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.0.halt.guard(self.0.table.sync())
     }
 }

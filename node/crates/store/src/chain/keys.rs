@@ -4,12 +4,15 @@
 //! | --- | --- | --- |
 //! | `c` certificate | height (8) | canonical `CommitCertificate` |
 //! | `e` state entry | contract (4), the contract's own key | the contract's value |
+//! | `g` garbage | segment (4) | records of it that nobody needs (4), how many of them must be erased (4) |
 //! | `h` header | height (8) | block id (32), canonical `Header` |
 //! | `i` block id | first 8 bytes of the id, height (8) | empty |
 //! | `m` meta | name | free; `tip`: height (8), id (32); `share tail`, `share scan`: location (8) |
 //! | `n` state tree node | path | the node |
+//! | `o` superseded share | height (8), height that had decided its dealing (8) | location (8), share root (32) |
 //! | `p` patients | see `occurrences` | the heights that touch them |
-//! | `s` share | height (8) | location: segment (4), offset (4) |
+//! | `r` resealing | height (8) | the dealing in force: height that decided it (8), share root (32), terms |
+//! | `s` share | height (8) | location: segment (4), offset (4); empty if it was removed |
 //! | `t` transactions | see `occurrences` | the heights that hold them |
 //!
 //! Heights are big-endian, so keys sort by height.
@@ -18,11 +21,14 @@ use salus_types::{BlockId, Height, TransactionId};
 
 pub(super) const CERTIFICATE: u8 = b'c';
 pub(super) const STATE: u8 = b'e';
+pub(super) const GARBAGE: u8 = b'g';
 pub(super) const HEADER: u8 = b'h';
 pub(super) const BLOCK_ID: u8 = b'i';
 pub(super) const META: u8 = b'm';
 pub(super) const TREE: u8 = b'n';
+pub(super) const SUPERSEDED: u8 = b'o';
 pub(super) const PATIENT: u8 = b'p';
+pub(super) const RESEALING: u8 = b'r';
 pub(super) const SHARE: u8 = b's';
 pub(super) const TRANSACTION: u8 = b't';
 
@@ -49,6 +55,14 @@ pub(super) fn tree(path: &[u8]) -> Vec<u8> {
 
 pub(super) fn meta(name: &str) -> Vec<u8> {
     key(META, &[name.as_bytes()])
+}
+
+pub(super) fn superseded(height: Height, decided_at: Height) -> Vec<u8> {
+    with_height(of_height(SUPERSEDED, height), decided_at)
+}
+
+pub(super) fn garbage(segment: u32) -> Vec<u8> {
+    key(GARBAGE, &[&segment.to_be_bytes()])
 }
 
 pub(super) fn block_id_prefix(id: &BlockId) -> Vec<u8> {
@@ -94,11 +108,14 @@ pub(super) fn kind_name(key: &[u8]) -> &'static str {
     match key.first().copied() {
         Some(CERTIFICATE) => "certificates",
         Some(STATE) => "state",
+        Some(GARBAGE) => "garbage",
         Some(HEADER) => "headers",
         Some(BLOCK_ID) => "block ids",
         Some(META) => "meta",
         Some(TREE) => "state tree",
+        Some(SUPERSEDED) => "superseded shares",
         Some(PATIENT) => "patients",
+        Some(RESEALING) => "resealings",
         Some(SHARE) => "shares",
         Some(TRANSACTION) => "transactions",
         _ => "other",

@@ -41,6 +41,7 @@ fn put(chain: &ChainStore, header: &Header, content: &Content) -> Result<BlockId
         transactions: &content.transactions,
         patients: &content.patients,
         share: None,
+        reseals: &[],
     })?;
     Ok(id)
 }

@@ -242,6 +242,16 @@ impl MemoryDisk {
         state.files.get(file).map(|content| content.current.clone())
     }
 
+    /// Whether these bytes stand in any file, also one whose name is gone.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        let state = self.state();
+        let holds = |content: &[u8]| content.windows(bytes.len()).any(|window| window == bytes);
+        state
+            .files
+            .values()
+            .any(|content| holds(&content.current) || holds(&content.durable))
+    }
+
     /// Removes all files below a folder, durably: a wiped disk.
     pub fn wipe(&self, folder: &Path) {
         let state = &mut *self.state();

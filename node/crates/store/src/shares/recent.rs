@@ -1,30 +1,59 @@
 use super::ShareLocation;
+use super::resealing::DealingKey;
 use salus_types::{BlockId, Height};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Shares of blocks that are not committed: a handful a height, more only after the index was lost.
+/// Shares of dealings that are not decided: a handful a height, more only after the index was lost.
+///
+/// The height that counts is that of the block that decides: the own one of a new block, a later one of a resealed one.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    by_id: BTreeMap<BlockId, (Height, ShareLocation)>,
-    by_height: BTreeSet<(Height, BlockId)>,
+    by_dealing: BTreeMap<DealingKey, (Height, ShareLocation)>,
+    by_height: BTreeSet<(Height, DealingKey)>,
     places: BTreeSet<ShareLocation>,
+    /// Places of records that were written twice.
+    replaced: Vec<ShareLocation>,
+}
+
+/// A record that is no longer among the recent ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retired {
+    pub(crate) at: ShareLocation,
+    /// Whether its bytes must go if it was not decided: it would open what was dealt anew.
+    pub(crate) to_erase: bool,
 }
 
 impl Recent {
-    pub(crate) fn insert(&mut self, height: Height, id: BlockId, at: ShareLocation) {
-        if let Some((_, before)) = self.by_id.insert(id, (height, at)) {
+    pub(crate) fn insert(&mut self, decided_at: Height, dealing: DealingKey, at: ShareLocation) {
+        if let Some((height, before)) = self.by_dealing.insert(dealing, (decided_at, at)) {
             self.places.remove(&before);
+            self.by_height.remove(&(height, dealing));
+            if before != at {
+                self.replaced.push(before);
+            }
         }
-        self.by_height.insert((height, id));
+        self.by_height.insert((decided_at, dealing));
         self.places.insert(at);
     }
 
-    pub(crate) fn get(&self, id: &BlockId) -> Option<ShareLocation> {
-        self.by_id.get(id).map(|(_, at)| *at)
+    pub(crate) fn get(&self, dealing: &DealingKey) -> Option<ShareLocation> {
+        self.by_dealing.get(dealing).map(|(_, at)| *at)
     }
 
-    /// Forgets everything up to a committed height: the index knows the committed one, and nobody asks for the rest.
-    pub(crate) fn retire(&mut self, committed: Height) {
+    /// Places of all dealings of a block that are not decided.
+    pub(crate) fn of_block(&self, block: &BlockId) -> Vec<ShareLocation> {
+        let first = DealingKey::first(*block);
+        let dealings = self.by_dealing.range(first..);
+        dealings
+            .take_while(|(dealing, _)| dealing.block == *block)
+            .map(|(_, (_, at))| *at)
+            .collect()
+    }
+
+    /// Forgets everything up to a committed height: the index knows what was decided, and nobody asks for the rest.
+    pub(crate) fn retire(&mut self, committed: Height) -> Vec<Retired> {
+        let replaced = self.replaced.drain(..);
+        let mut retired: Vec<Retired> = replaced.map(|at| Retired { at, to_erase: true }).collect();
         while let Some(first) = self
             .by_height
             .first()
@@ -32,10 +61,13 @@ impl Recent {
             .filter(|(height, _)| *height <= committed)
         {
             self.by_height.remove(&first);
-            if let Some((_, at)) = self.by_id.remove(&first.1) {
+            if let Some((_, at)) = self.by_dealing.remove(&first.1) {
                 self.places.remove(&at);
+                let to_erase = first.1.root.is_some();
+                retired.push(Retired { at, to_erase });
             }
         }
+        retired
     }
 
     /// The first location that a scan must still find.
@@ -43,13 +75,13 @@ impl Recent {
         self.places.first().copied()
     }
 
-    /// Locations from a height on, lowest height first.
+    /// Locations of new blocks' shares from a height on, lowest height first.
     pub(crate) fn places_from(&self, from: Height, count: usize) -> Vec<ShareLocation> {
-        let ids = self
+        let dealings = self
             .by_height
             .iter()
-            .filter(|(height, _)| *height >= from)
+            .filter(|(height, dealing)| *height >= from && dealing.root.is_none())
             .take(count);
-        ids.filter_map(|(_, id)| self.get(id)).collect()
+        dealings.filter_map(|(_, dealing)| self.get(dealing)).collect()
     }
 }

@@ -5,11 +5,13 @@
 //!      4  magic "SLSR"
 //!      4  length of what follows the checksum
 //!      4  CRC32C over length and all that follows
-//!      1  version, 1
+//!      1  version: 1, or 2 for a share of a resealed block
 //!      2  slot
 //!     32  block id
 //!      2  h, length of the header
 //!      h  header, canonical bytes: height, round, suite, k, S and lengths stand there
+//!      2  r, length of the resealing  \ version 2
+//!      r  resealing                   / only
 //!      1  p, siblings in the path
 //!   32 p  Merkle path
 //!     12  nonce     \
@@ -21,12 +23,14 @@
 use crate::StoreError;
 use crate::frame::{Fields, Format};
 use crate::key::{KeyWrap, WRAPPED_LENGTH};
-use salus_types::{BlockId, Hash, Header, SealedShare, Slot, codec};
+use crate::shares::resealing::{DealingKey, RESEALING_MAX, Resealing};
+use salus_types::{BlockId, Hash, Header, Height, SealedShare, Slot, codec};
 
 /// Bytes of a record's payload, at most: a body of the largest size kept whole (k = 1), and room for the rest.
 const PAYLOAD_MAX: usize = (16 << 20) + (128 << 10);
 const HEADER_MAX: usize = 4096;
 const VERSION: u8 = 1;
+const VERSION_RESEALED: u8 = 2;
 
 pub(crate) const RECORD: Format = Format {
     magic: *b"SLSR",
@@ -39,7 +43,25 @@ pub(crate) const RECORD: Format = Format {
 pub(crate) struct Record {
     pub(crate) id: BlockId,
     pub(crate) header: Header,
+    /// The dealing that the share belongs to, if it is not the header's own.
+    pub(crate) resealing: Option<Resealing>,
     pub(crate) share: SealedShare,
+}
+
+impl Record {
+    pub(crate) fn dealing(&self) -> DealingKey {
+        DealingKey {
+            block: self.id,
+            root: self.resealing.as_ref().map(|resealing| resealing.share_root),
+        }
+    }
+
+    /// Height of the block that decides, or decided, the share's dealing.
+    pub(crate) fn decided_at(&self) -> Height {
+        self.resealing
+            .as_ref()
+            .map_or(self.header.height, |resealing| resealing.decided_at)
+    }
 }
 
 /// The whole frame of a record.
@@ -47,6 +69,7 @@ pub(crate) fn encode(
     wrap: &KeyWrap,
     header: &Header,
     id: &BlockId,
+    resealing: Option<&Resealing>,
     share: &SealedShare,
 ) -> Result<Vec<u8>, StoreError> {
     if share.height != header.height {
@@ -64,14 +87,25 @@ pub(crate) fn encode(
     let siblings = u8::try_from(share.path.len())
         .map_err(|_| too_long("a Merkle path", 32 * share.path.len(), 32 * usize::from(u8::MAX)))?;
 
-    let bound = 1 + 2 + 32 + 2 + header.len() + 1 + 32 * share.path.len();
+    let resealing = resealing.map(Resealing::to_bytes).transpose()?;
+    let resealing_length = resealing.as_ref().map_or(0, |bytes| 2 + bytes.len());
+    let bound = 1 + 2 + 32 + 2 + header.len() + resealing_length + 1 + 32 * share.path.len();
     let mut bytes = RECORD.begin(bound + WRAPPED_LENGTH + share.fragment.len());
     let start = bytes.len();
-    bytes.push(VERSION);
+    bytes.push(match resealing {
+        None => VERSION,
+        Some(_) => VERSION_RESEALED,
+    });
     bytes.extend_from_slice(&share.slot.get().to_be_bytes());
     bytes.extend_from_slice(id.as_bytes());
     bytes.extend_from_slice(&header_length.to_be_bytes());
     bytes.extend_from_slice(&header);
+    if let Some(resealing) = &resealing {
+        let length = u16::try_from(resealing.len())
+            .map_err(|_| too_long("a resealing", resealing.len(), RESEALING_MAX))?;
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(resealing);
+    }
     bytes.push(siblings);
     for sibling in &share.path {
         bytes.extend_from_slice(sibling.as_bytes());
@@ -87,13 +121,19 @@ pub(crate) fn encode(
 /// Reads a payload. `None` if this node did not write it: its key does not open it.
 pub(crate) fn decode(wrap: &KeyWrap, payload: &[u8]) -> Option<Record> {
     let mut fields = Fields(payload);
-    if fields.u8()? != VERSION {
-        return None;
-    }
+    let version = fields.u8()?;
     let slot = Slot::new(fields.u16()?);
     let id = BlockId::new(Hash::new(fields.array()?));
     let header_length = fields.u16()?;
     let header_bytes = fields.take(usize::from(header_length))?;
+    let resealing = match version {
+        VERSION => None,
+        VERSION_RESEALED => {
+            let length = fields.u16()?;
+            Some(Resealing::from_bytes(fields.take(usize::from(length))?)?)
+        }
+        _ => return None,
+    };
     let siblings = fields.u8()?;
     let path_bytes = fields.take(32 * usize::from(siblings))?;
     let bound = payload.get(..payload.len().checked_sub(fields.0.len())?)?;
@@ -113,5 +153,6 @@ pub(crate) fn decode(wrap: &KeyWrap, payload: &[u8]) -> Option<Record> {
             fragment: fields.0.to_vec(),
         },
         header,
+        resealing,
     })
 }

@@ -1,22 +1,28 @@
 //! Segment files: where records stand, how they get there, and how they are found again.
 
 use super::record::{self, RECORD, Record};
+use super::resealing::Resealing;
+use super::scan::{self, Opening, Scan, Walked};
 use crate::StoreError;
-use crate::disk::{Attempt, Disk, File, read_up_to};
+use crate::disk::{Attempt, Disk, File};
 use crate::frame::{Found, HEAD};
 use crate::halt::Halt;
 use crate::key::KeyWrap;
-use salus_types::{BlockId, Header, Height, SealedShare};
+use salus_types::{BlockId, Header, SealedShare};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a segment's own header: magic "SALUSSEG", version (4), number (4).
-const SEGMENT_HEAD: u32 = 16;
+pub(super) const SEGMENT_HEAD: u32 = 16;
 const SEGMENT_MAGIC: &[u8; 8] = b"SALUSSEG";
 const SEGMENT_VERSION: u32 = 1;
 /// Offsets are 32 bits, and one record may pass the limit.
 const SEGMENT_BYTES_MAX: u32 = 1 << 30;
+/// What the name of a segment ends in that is being removed.
+const DOOMED: &str = "gone";
+/// Bytes written over a doomed segment at once.
+const ERASE_CHUNK: usize = 1 << 20;
 /// File handles kept open for reading.
 const HANDLES_MAX: usize = 64;
 
@@ -28,6 +34,10 @@ pub struct ShareLocation {
 }
 
 impl ShareLocation {
+    pub(crate) const fn new(segment: u32, offset: u32) -> Self {
+        Self { segment, offset }
+    }
+
     /// Eight bytes: segment, offset, big-endian.
     pub(crate) fn to_bytes(self) -> [u8; 8] {
         ((u64::from(self.segment) << 32) | u64::from(self.offset)).to_be_bytes()
@@ -72,24 +82,6 @@ pub(crate) struct Bounds {
     pub(crate) tail: ShareLocation,
 }
 
-/// What opening found.
-#[derive(Debug, Default)]
-pub(crate) struct Scan {
-    /// Records from the start of the scan on, in the order of their locations.
-    pub(crate) records: Vec<ScannedRecord>,
-    /// Bytes of a torn tail that were cut off.
-    pub(crate) torn_bytes: u64,
-    pub(crate) damaged: Vec<Damage>,
-}
-
-/// A sound record that the scan passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ScannedRecord {
-    pub(crate) at: ShareLocation,
-    pub(crate) height: Height,
-    pub(crate) id: BlockId,
-}
-
 #[derive(Debug)]
 pub(crate) struct Segments {
     disk: Arc<dyn Disk>,
@@ -110,6 +102,14 @@ struct Writer {
     /// `None` until it is made.
     file: Option<Arc<dyn File>>,
     end: u32,
+}
+
+impl Writer {
+    fn leave_segment(&mut self) {
+        self.segment = self.segment.saturating_add(1);
+        self.file = None;
+        self.end = 0;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -134,6 +134,8 @@ impl Segments {
         for entry in disk.list(folder).attempt("list", folder)? {
             if let Some(number) = segment_number(&entry.name) {
                 lengths.insert(number, entry.length);
+            } else if entry.name.ends_with(DOOMED) {
+                erase(&*disk, folder, &folder.join(&entry.name))?;
             }
         }
         let mut opening = Opening {
@@ -200,48 +202,116 @@ impl Segments {
         &self,
         header: &Header,
         id: &BlockId,
+        resealing: Option<&Resealing>,
         share: &SealedShare,
     ) -> Result<Vec<u8>, StoreError> {
-        record::encode(&self.wrap, header, id, share)
+        record::encode(&self.wrap, header, id, resealing, share)
     }
 
     /// Writes a frame at the end and returns once it is durable.
     pub(crate) fn append(&self, frame: &[u8]) -> Result<ShareLocation, StoreError> {
-        let writer = &mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.halt.check()?;
-        self.halt.guard(self.append_to(writer, frame))
+        let places = self.append_all(&[frame])?;
+        places.first().copied().ok_or(StoreError::Initialisation(
+            "got no place for a share from its own log",
+        ))
     }
 
-    fn append_to(&self, writer: &mut Writer, frame: &[u8]) -> Result<ShareLocation, StoreError> {
-        let too_long = |_| StoreError::TooLong {
-            what: "a share record",
-            length: frame.len(),
-            limit: RECORD.payload_max,
-        };
-        let length = u32::try_from(frame.len()).map_err(too_long)?;
-        let is_full = writer.end.saturating_add(length) > self.segment_bytes && writer.end > SEGMENT_HEAD;
-        if writer.file.is_some() && is_full {
-            writer.segment = writer.segment.saturating_add(1);
-            writer.file = None;
-        }
-        let path = segment_path(&self.folder, writer.segment);
-        let file = match &writer.file {
-            Some(file) => Arc::clone(file),
-            None => {
-                let file = self.create_segment(&path, writer.segment)?;
-                writer.end = SEGMENT_HEAD;
-                Arc::clone(writer.file.insert(file))
+    /// Writes frames at the end and returns once they are durable, all with one fsync unless a segment gets full.
+    pub(crate) fn append_all(&self, frames: &[impl AsRef<[u8]>]) -> Result<Vec<ShareLocation>, StoreError> {
+        let writer = &mut *self.writer();
+        self.halt.check()?;
+        self.halt.guard(self.append_to(writer, frames))
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append_to(
+        &self,
+        writer: &mut Writer,
+        frames: &[impl AsRef<[u8]>],
+    ) -> Result<Vec<ShareLocation>, StoreError> {
+        let mut places = Vec::with_capacity(frames.len());
+        let mut written: Option<(Arc<dyn File>, PathBuf)> = None;
+        for frame in frames.iter().map(AsRef::as_ref) {
+            let length = frame_length(frame)?;
+            let is_full = writer.end.saturating_add(length) > self.segment_bytes && writer.end > SEGMENT_HEAD;
+            if writer.file.is_some() && is_full {
+                // Only the last segment may end in a torn record.
+                if let Some((file, path)) = written.take() {
+                    file.sync().attempt("sync", &path)?;
+                }
+                writer.leave_segment();
             }
-        };
-        let at = writer.end;
-        file.write_all_at(frame, u64::from(at)).attempt("write", &path)?;
-        file.sync().attempt("sync", &path)?;
-        writer.end = at.saturating_add(length);
-        self.files().lengths.insert(writer.segment, u64::from(writer.end));
-        Ok(ShareLocation {
-            segment: writer.segment,
-            offset: at,
-        })
+            let path = segment_path(&self.folder, writer.segment);
+            let file = match &writer.file {
+                Some(file) => Arc::clone(file),
+                None => {
+                    let file = self.create_segment(&path, writer.segment)?;
+                    writer.end = SEGMENT_HEAD;
+                    Arc::clone(writer.file.insert(file))
+                }
+            };
+            let at = writer.end;
+            file.write_all_at(frame, u64::from(at)).attempt("write", &path)?;
+            writer.end = at.saturating_add(length);
+            self.files().lengths.insert(writer.segment, u64::from(writer.end));
+            places.push(ShareLocation::new(writer.segment, at));
+            written = Some((file, path));
+        }
+        if let Some((file, path)) = written {
+            file.sync().attempt("sync", &path)?;
+        }
+        Ok(places)
+    }
+
+    /// Lets the log go on in a new segment if it grows in this one, so that this one can be compacted.
+    pub(crate) fn leave_segment(&self, number: u32) {
+        let writer = &mut *self.writer();
+        if writer.segment == number {
+            writer.leave_segment();
+        }
+    }
+
+    /// Whether there is such a segment.
+    pub(crate) fn exists(&self, number: u32) -> bool {
+        self.files().lengths.contains_key(&number)
+    }
+
+    /// Bytes of a segment; 0 if there is none.
+    pub(crate) fn length(&self, number: u32) -> u64 {
+        self.files().lengths.get(&number).copied().unwrap_or(0)
+    }
+
+    /// Reads what stands at an offset of a segment.
+    pub(crate) fn walk(&self, number: u32, offset: u64) -> std::io::Result<Walked> {
+        match self.handle(number) {
+            Some(file) => scan::walk(&self.wrap, &*file, offset),
+            None => Ok(Walked::End),
+        }
+    }
+
+    /// Removes a segment that holds nothing needed, after writing over it.
+    ///
+    /// Renamed first, and finished at the next opening if the node stops meanwhile: a segment is there whole or not at
+    /// all, and a half erased one is never taken for damage.
+    pub(crate) fn remove(&self, number: u32) -> Result<(), StoreError> {
+        self.halt.check()?;
+        {
+            let mut files = self.files();
+            files.lengths.remove(&number);
+            files.handles.remove(&number);
+        }
+        let path = segment_path(&self.folder, number);
+        let doomed = path.with_extension(DOOMED);
+        self.halt.guard(
+            self.disk
+                .rename(&path, &doomed)
+                .attempt("rename", &path)
+                .and_then(|()| self.disk.sync_folder(&self.folder).attempt("sync", &self.folder))
+                .and_then(|()| erase(&*self.disk, &self.folder, &doomed)),
+        )
     }
 
     /// Content first, then the name: a segment that can be seen is whole.
@@ -314,114 +384,32 @@ impl Segments {
     }
 }
 
-/// Scans segments at opening.
-struct Opening<'a> {
-    disk: &'a dyn Disk,
-    folder: &'a Path,
-    wrap: &'a KeyWrap,
-    scan: Scan,
-    /// Bytes of the segment scanned last, after its torn tail was cut off.
-    last_length: u64,
+fn frame_length(frame: &[u8]) -> Result<u32, StoreError> {
+    u32::try_from(frame.len()).map_err(|_| StoreError::TooLong {
+        what: "a share record",
+        length: frame.len(),
+        limit: RECORD.payload_max,
+    })
 }
 
-impl Opening<'_> {
-    /// Collects the records of a segment from `start`. Of the last segment, cuts off a torn tail and returns where to
-    /// append: 0 if the segment is to be made anew, `None` if it must not grow.
-    fn scan_segment(
-        &mut self,
-        number: u32,
-        start: Option<u32>,
-        is_last: bool,
-    ) -> Result<Option<u32>, StoreError> {
-        let path = segment_path(self.folder, number);
-        let file = self.disk.open(&path, false).attempt("open", &path)?;
-        let length = file.length().attempt("measure", &path)?;
-        self.last_length = length;
-        let head = read_up_to(&*file, 0, SEGMENT_HEAD as usize).attempt("read", &path)?;
-        let head_is_sound = head == segment_head(number);
-        let start = start.unwrap_or(SEGMENT_HEAD);
-        let limit = u32::MAX as usize;
-        let bytes = read_up_to(&*file, u64::from(start), limit).attempt("read", &path)?;
-        let (sound, records) = self.scan_bytes(number, start, &bytes);
-        if !head_is_sound && !records {
-            // A segment whose making was cut short; or nothing in it can be read anyway.
-            return Ok(is_last.then_some(0));
-        }
-        let end = u64::from(start).saturating_add(sound as u64).min(length);
-        if end < length {
-            if !is_last {
-                self.scan.damaged.push(Damage {
-                    segment: number,
-                    from: end,
-                    to: length,
-                });
-                return Ok(None);
-            }
-            self.scan.torn_bytes = length - end;
-            file.truncate(end).attempt("truncate", &path)?;
-            file.sync().attempt("sync", &path)?;
-            self.last_length = end;
-        }
-        Ok(u32::try_from(end)
-            .ok()
-            .filter(|_| is_last && head_is_sound && end >= u64::from(SEGMENT_HEAD)))
+/// Writes zeroes over a file and removes it, durably. On a disk that writes in place nothing of it is left.
+fn erase(disk: &dyn Disk, folder: &Path, path: &Path) -> Result<(), StoreError> {
+    let file = disk.open(path, false).attempt("open", path)?;
+    let length = file.length().attempt("measure", path)?;
+    let zeroes = vec![0; ERASE_CHUNK];
+    let mut at = 0;
+    while at < length {
+        let count = usize::try_from(length - at).map_or(ERASE_CHUNK, |rest| rest.min(ERASE_CHUNK));
+        let chunk = zeroes.get(..count).unwrap_or(&zeroes);
+        file.write_all_at(chunk, at).attempt("write", path)?;
+        at = at.saturating_add(count as u64);
     }
-
-    /// Where the sound part ends, and whether there was any record.
-    fn scan_bytes(&mut self, number: u32, start: u32, bytes: &[u8]) -> (usize, bool) {
-        let (mut at, mut any) = (0, false);
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let offset = |at: usize| u64::from(start).saturating_add(at as u64);
-            if let Some((record, length)) = self.record_at(rest) {
-                if let Ok(offset) = u32::try_from(offset(at)) {
-                    self.scan.records.push(ScannedRecord {
-                        at: ShareLocation {
-                            segment: number,
-                            offset,
-                        },
-                        height: record.header.height,
-                        id: record.id,
-                    });
-                }
-                any = true;
-                at += length;
-                continue;
-            }
-            let Some(next) = self.next_record(bytes, at + 1) else {
-                break;
-            };
-            self.scan.damaged.push(Damage {
-                segment: number,
-                from: offset(at),
-                to: offset(next),
-            });
-            at = next;
-        }
-        (at, any)
-    }
-
-    /// The next place that holds a record of this node. A fragment may hold bytes that a hostile proposer made look
-    /// like a record; only this node's key opens a real one.
-    fn next_record(&self, bytes: &[u8], mut from: usize) -> Option<usize> {
-        loop {
-            let candidate = RECORD.next_candidate(bytes, from)?;
-            if self.record_at(bytes.get(candidate..)?).is_some() {
-                return Some(candidate);
-            }
-            from = candidate + 1;
-        }
-    }
-
-    /// Opens the key share before it checks the sum over the fragment: cheap refusals first, or a fragment full of
-    /// false heads would make recovery quadratic.
-    fn record_at(&self, bytes: &[u8]) -> Option<(Record, usize)> {
-        let length = RECORD.length_of(bytes)?;
-        let record = record::decode(self.wrap, bytes.get(HEAD..length)?)?;
-        matches!(RECORD.read(bytes), Found::Frame { .. }).then_some((record, length))
-    }
+    file.sync().attempt("sync", path)?;
+    disk.remove(path).attempt("remove", path)?;
+    disk.sync_folder(folder).attempt("sync", folder)
 }
 
-fn segment_head(number: u32) -> Vec<u8> {
+pub(super) fn segment_head(number: u32) -> Vec<u8> {
     [
         &SEGMENT_MAGIC[..],
         &SEGMENT_VERSION.to_be_bytes(),
@@ -430,11 +418,11 @@ fn segment_head(number: u32) -> Vec<u8> {
     .concat()
 }
 
-fn segment_path(folder: &Path, number: u32) -> PathBuf {
+pub(super) fn segment_path(folder: &Path, number: u32) -> PathBuf {
     folder.join(format!("{number:08}.seg"))
 }
 
-fn segment_number(name: &str) -> Option<u32> {
+pub(super) fn segment_number(name: &str) -> Option<u32> {
     let digits = name.strip_suffix(".seg")?;
     let number = digits.parse().ok()?;
     (segment_path(Path::new(""), number).to_str() == Some(name)).then_some(number)

@@ -1,3 +1,5 @@
+mod compaction;
+
 use super::*;
 use crate::disk::Fault;
 use crate::frame::HEAD;
@@ -42,7 +44,7 @@ fn a_record_has_these_bytes() {
     let wrap = KeyWrap::new(&key()).unwrap();
     let header = header(5, 1, BlockId::new(Hash::new([0xaa; 32])));
     let share = share(&header, 20);
-    let bytes = record::encode(&wrap, &header, &BlockId::new(Hash::new([0xbb; 32])), &share).unwrap();
+    let bytes = record::encode(&wrap, &header, &BlockId::new(Hash::new([0xbb; 32])), None, &share).unwrap();
     expect![[r#"
         534c5352000001cdfc0b5988010003bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
         bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb00f60501fd0000018bcfe5680501aaaaaa
@@ -114,7 +116,7 @@ fn a_share_of_another_height_and_a_repair_of_another_block_are_refused() {
     assert!(matches!(error, StoreError::ShareMismatch { .. }), "{error}");
     let error = store
         .shares
-        .put_repaired(&kept[0].1, kept[1].0, &kept[0].2)
+        .put_repaired(&kept[0].1, kept[1].0, None, &kept[0].2)
         .unwrap_err();
     assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
 }
@@ -162,7 +164,7 @@ fn a_wiped_log_reports_every_height_and_never_reuses_a_place() {
         assert!(!store.shares.contains(header.height).unwrap());
     }
     let (id, header, share) = &kept[4];
-    store.shares.put_repaired(header, *id, share).unwrap();
+    store.shares.put_repaired(header, *id, None, share).unwrap();
     assert_eq!(store.shares.get(header.height).unwrap().as_ref(), Some(share));
     let ranges = [Height::new(1)..=Height::new(4), Height::new(6)..=Height::new(9)];
     assert_eq!(store.shares.missing(10).unwrap(), ranges);
@@ -306,11 +308,19 @@ fn a_flipped_bit_costs_one_share_at_most_and_never_gives_a_wrong_one() {
                 machine.index.wipe();
             }
             let store = machine.open().unwrap();
-            let found = kept.iter().filter(|(id, _, share)| {
-                let found = store.shares.get_block(id).unwrap();
-                assert!(found.is_none() || found.as_ref() == Some(share));
-                found.is_some()
-            });
+            let found = kept
+                .iter()
+                .filter(|(id, _, share)| match store.shares.get_block(id) {
+                    Ok(found) => {
+                        assert!(found.is_none() || found.as_ref() == Some(share));
+                        found.is_some()
+                    }
+                    Err(error) => {
+                        assert!(matches!(error, StoreError::ShareDamaged(_)), "{error}");
+                        assert_eq!(store.shares.get_block(id).unwrap(), None, "told once");
+                        false
+                    }
+                });
             assert!(found.count() >= 3, "offset {offset}, index {with_index}");
         }
         offset += 7;
@@ -338,7 +348,7 @@ fn damage_counts_as_lost_and_is_repaired() {
     );
     store
         .shares
-        .put_repaired(&kept[2].1, kept[2].0, &kept[2].2)
+        .put_repaired(&kept[2].1, kept[2].0, None, &kept[2].2)
         .unwrap();
     assert_eq!(
         store.shares.get(Height::new(3)).unwrap().as_ref(),
@@ -361,7 +371,10 @@ fn an_index_entry_that_names_another_share_gives_none() {
     let store = machine.open().unwrap();
     let kept = run(&store, 3);
     let other = store.shares.location(&kept[0].0).unwrap();
-    store.chain.set_share(Height::new(2), other).unwrap();
+    store
+        .chain
+        .name_share(Height::new(2), None, other.unwrap())
+        .unwrap();
     assert!(matches!(
         store.shares.get(Height::new(2)),
         Err(StoreError::ShareDamaged(_))
@@ -382,7 +395,7 @@ fn a_repair_does_not_hide_the_share_of_a_running_height() {
     for _ in 0..8 {
         store
             .shares
-            .put_repaired(&kept[0].1, kept[0].0, &kept[0].2)
+            .put_repaired(&kept[0].1, kept[0].0, None, &kept[0].2)
             .unwrap();
     }
     drop(store);
@@ -450,7 +463,7 @@ fn a_record_hidden_in_a_fragment_is_not_taken_for_one() {
     let foreign = KeyWrap::new(&StoreKey::new([1; 32])).unwrap();
     let forged = share(&header_one, 40);
     let forged_id = BlockId::new(Hash::new([0xee; 32]));
-    let hidden = record::encode(&foreign, &header_one, &forged_id, &forged).unwrap();
+    let hidden = record::encode(&foreign, &header_one, &forged_id, None, &forged).unwrap();
 
     let machine = Machine::default();
     let store = machine.open().unwrap();
@@ -519,9 +532,9 @@ proptest! {
         share.path = (0..siblings).map(|n| Hash::of_content(&[n])).collect();
         share.fragment = fragment;
         let id = header.id(&CHAIN);
-        let bytes = record::encode(&wrap, &header, &id, &share).unwrap();
+        let bytes = record::encode(&wrap, &header, &id, None, &share).unwrap();
         let record = record::decode(&wrap, &bytes[HEAD..]).unwrap();
-        prop_assert_eq!(record, record::Record { id, header, share });
+        prop_assert_eq!(record, record::Record { id, header, resealing: None, share });
     }
 }
 
@@ -529,7 +542,7 @@ proptest! {
 fn small_blocks_have_small_records() {
     let header = header(1_000_000, 0, BlockId::new(Hash::new([1; 32])));
     let wrap = KeyWrap::new(&key()).unwrap();
-    let bytes = record::encode(&wrap, &header, &header.id(&CHAIN), &share(&header, 0)).unwrap();
+    let bytes = record::encode(&wrap, &header, &header.id(&CHAIN), None, &share(&header, 0)).unwrap();
     // Of a 64 KiB block with k = 2 (32 KiB a node) this is 1.5 %.
     assert!(bytes.len() <= 500, "{} bytes beside the fragment", bytes.len());
     assert_eq!(StoreOptions::default().segment_bytes, 64 << 20);
