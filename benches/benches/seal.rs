@@ -40,6 +40,7 @@ fn sealing(criterion: &mut Criterion) {
     let binding = Binding {
         chain,
         height: Height::new(1),
+        dealt_at: Height::new(1),
         round: Round::ZERO,
         proposer: MemberId::new(0),
     };

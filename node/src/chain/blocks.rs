@@ -131,7 +131,7 @@ impl Chain {
             time: self.block_time(),
             proposer: self.view.me,
         };
-        let selection = self.view.executor.select(&self.view.index, &env, candidates);
+        let selection = self.view.executor.select(&self.view.index, &env, &[], candidates);
         let selection = match fault_or(selection)? {
             Ok(selection) => selection,
             Err(reason) => {
@@ -179,12 +179,14 @@ impl Chain {
             receipts: executed.receipts.clone(),
             evidence: self.evidence.clone(),
             parent_certificate: self.tip.certificate.clone(),
+            reseals: Vec::new(),
         };
         let encoded = codec::encode(&body);
         let chain = self.view.chain;
         let binding = Binding {
             chain,
             height: env.height,
+            dealt_at: env.height,
             round,
             proposer: env.proposer,
         };

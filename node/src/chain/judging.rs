@@ -67,7 +67,12 @@ impl Chain {
             time: header.time,
             proposer: header.proposer,
         };
-        let executed = match fault_or(self.view.executor.execute(&self.view.index, &env, &transactions))? {
+        let executed = match fault_or(self.view.executor.execute(
+            &self.view.index,
+            &env,
+            &body.reseals,
+            &transactions,
+        ))? {
             Ok(executed) => executed,
             Err(reason) => return Ok(Err(reason)),
         };

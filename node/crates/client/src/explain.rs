@@ -2,7 +2,7 @@
 
 use salus_types::abi::access::{self, Decision, Obligations, REFUSALS_TO_PENALTY, Standing, reason};
 use salus_types::abi::registry;
-use salus_types::{ContractId, Status};
+use salus_types::{ContractId, ResealRefusal, Status};
 
 /// A decision in plain words: what was decided, why, and what follows.
 pub fn explain(decision: &Decision) -> String {
@@ -71,6 +71,10 @@ fn explain_standing(standing: Standing) -> String {
 pub fn explain_status(contract: ContractId, status: Status) -> String {
     match status {
         Status::Success => "it succeeded".to_owned(),
+        Status::Aborted { code } if contract == ContractId::SYSTEM => match ResealRefusal::from_code(code) {
+            Some(refusal) => refusal.to_string(),
+            None => format!("the chain refused it with its code {code}"),
+        },
         Status::Aborted { code } => match explain_abort(contract, code) {
             Some(text) => text.to_owned(),
             None => format!("the contract refused it with its code {code}"),

@@ -90,6 +90,16 @@ impl Signer {
         self.system(SystemCall::SetAddresses { member, addresses }, terms)
     }
 
+    /// Has the blocks of a range dealt anew for the present members. Callers: operators.
+    pub fn start_reseal(&self, from: Height, to: Height, terms: Terms) -> UnverifiedTransaction {
+        self.system(SystemCall::StartReseal { from, to }, terms)
+    }
+
+    /// Ends the reseal under way. Callers: operators.
+    pub fn stop_reseal(&self, terms: Terms) -> UnverifiedTransaction {
+        self.system(SystemCall::StopReseal, terms)
+    }
+
     /// AddUser: registers a principal at the caller's hospital. `address` is for patients and devices only.
     pub fn add_user(
         &self,

@@ -1,3 +1,4 @@
+use crate::ResealError;
 use salus_runtime::NodeFault;
 use salus_types::state::StateFault;
 use salus_types::{Gas, Height, Sequence, TransactionId};
@@ -74,6 +75,9 @@ pub enum ExecutionError {
         /// Why.
         reason: NotExecutable,
     },
+    /// The proposer reseals what it may not: vote against the block.
+    #[error(transparent)]
+    Reseals(#[from] ResealError),
     /// The genesis cannot be brought to life: correct it.
     #[error("the genesis is not valid: {0}")]
     Genesis(String),

@@ -3,14 +3,14 @@ use crate::host::ChainHost;
 use crate::modules::Modules;
 use crate::overlay::Overlay;
 use crate::transaction::{check, intrinsic_gas, run};
-use crate::{ExecutionError, Params, system, tree};
+use crate::{ExecutionError, Params, reseal, system, tree};
 use salus_runtime::Engine;
 use salus_types::abi::registry::Principal;
 use salus_types::codec;
 use salus_types::state::{StateChanges, StateFault, StateKey, StateProof, StateReader, TreeChanges};
 use salus_types::{
-    ChainId, Gas, Hash, Height, Member, MemberId, PrincipalId, Receipt, Sequence, Timestamp, Transaction,
-    ValidatorSet,
+    ChainId, Gas, Hash, Height, Member, MemberId, PrincipalId, Receipt, ResealJob, Sequence, ShareCommitment,
+    Timestamp, Transaction, ValidatorSet,
 };
 use std::fmt;
 
@@ -70,19 +70,20 @@ impl Executor {
         }
     }
 
-    /// Executes the transactions of a proposed block, all of them.
+    /// Executes a proposed block: first its reseals, then its transactions, all of them.
     ///
     /// # Errors
     ///
-    /// [`ExecutionError::Invalid`] when one cannot be executed: then the block is bad. Anything else is this node's fault and
+    /// [`ExecutionError::Reseals`] and [`ExecutionError::Invalid`] when one cannot be executed: then the block is bad. Anything else is this node's fault and
     /// says nothing about the block.
     pub fn execute(
         &self,
         state: &dyn StateReader,
         env: &BlockEnv,
+        reseals: &[ShareCommitment],
         transactions: &[Transaction],
     ) -> Result<ExecutedBlock, ExecutionError> {
-        let mut work = Work::new(self, state, env)?;
+        let mut work = Work::new(self, state, env, reseals)?;
         for (index, transaction) in transactions.iter().enumerate() {
             work.take(transaction)?
                 .map_err(|reason| ExecutionError::Invalid {
@@ -94,21 +95,22 @@ impl Executor {
         work.finish(state)
     }
 
-    /// Builds a block from candidates, in their order: takes what can be executed, leaves the rest.
+    /// Builds a block from reseals and candidates, these in their order: takes what can be executed, leaves the rest.
     ///
     /// What it takes, [`Self::execute`] accepts on the same state with the same result. Candidates are looked at until
     /// the block is full; the rest is deferred unseen.
     ///
     /// # Errors
     ///
-    /// Only faults of this node.
+    /// [`ExecutionError::Reseals`] if these are not what is in turn; else only faults of this node.
     pub fn select(
         &self,
         state: &dyn StateReader,
         env: &BlockEnv,
+        reseals: &[ShareCommitment],
         candidates: Vec<Transaction>,
     ) -> Result<Selection, ExecutionError> {
-        let mut work = Work::new(self, state, env)?;
+        let mut work = Work::new(self, state, env, reseals)?;
         let (mut taken, mut dropped, mut deferred) = (Vec::new(), Vec::new(), Vec::new());
         let mut refusals: u32 = 0;
         for candidate in candidates {
@@ -185,6 +187,20 @@ impl Executor {
         system::validator_set(state)
     }
 
+    /// The latest reseal, whether it is under way or done.
+    pub fn reseal_job(&self, state: &dyn StateReader) -> Result<Option<ResealJob>, StateFault> {
+        system::reseal_job(state)
+    }
+
+    /// The dealing in force of a block that was resealed; `None`: its header says it.
+    pub fn dealing(
+        &self,
+        state: &dyn StateReader,
+        height: Height,
+    ) -> Result<Option<ShareCommitment>, StateFault> {
+        system::dealing(state, height)
+    }
+
     /// The network's settings.
     pub fn params(&self, state: &dyn StateReader) -> Result<Params, StateFault> {
         system::params(state)
@@ -216,12 +232,15 @@ impl<'a> Work<'a> {
         executor: &'a Executor,
         state: &'a dyn StateReader,
         env: &BlockEnv,
+        reseals: &[ShareCommitment],
     ) -> Result<Self, ExecutionError> {
+        let mut overlay = Overlay::new(state);
+        reseal::apply(&mut overlay, env, reseals)??;
         Ok(Self {
             executor,
             params: system::params(state)?,
             env: *env,
-            overlay: Overlay::new(state),
+            overlay,
             receipts: Vec::new(),
             gas_used: Gas::ZERO,
             bytes: 0,

@@ -36,6 +36,7 @@ mod host;
 mod modules;
 mod overlay;
 mod query;
+mod reseal;
 pub mod system;
 mod transaction;
 pub mod tree;
@@ -44,6 +45,7 @@ pub use error::{ExecutionError, NotExecutable, QueryError};
 pub use executor::{BlockEnv, ExecutedBlock, Executor, Selection};
 pub use genesis::{GenesisContract, GenesisState};
 pub use query::{QueryOutcome, ReadKind};
+pub use reseal::ResealError;
 pub use system::{ContractInfo, Params};
 pub use transaction::{TRANSACTION_GAS, TRANSACTION_GAS_PER_BYTE};
 

@@ -6,6 +6,8 @@
 //! | `m`, member (u16 BE) | [`Member`] |
 //! | `s`, principal (u32 BE) | [`Sequence`]: how many of its transactions were executed; absent: none |
 //! | `c`, contract (u32 BE) | [`ContractInfo`] |
+//! | `j` | [`ResealJob`]: the latest one; absent: none yet |
+//! | `d`, height (u64 BE) | [`ShareCommitment`]: the dealing in force of a block that was resealed; absent: its header's own |
 //! | `w`, code hash (32 bytes), chunk (u16 BE) | the contract's WebAssembly, in chunks of [`CODE_CHUNK_BYTES`] |
 //!
 //! Values are canonical encodings, except the raw bytes of code. Principals stand in the registry's own state, at
@@ -14,7 +16,10 @@
 use salus_types::abi::registry::{Principal, principal_key};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::state::{StateFault, StateKey, StateReader};
-use salus_types::{ContractId, Gas, Hash, Member, MemberId, PrincipalId, Sequence, Validator, ValidatorSet};
+use salus_types::{
+    ContractId, Gas, Hash, Height, Member, MemberId, PrincipalId, ResealJob, Sequence, ShareCommitment,
+    Validator, ValidatorSet,
+};
 
 /// Bytes of code in one entry: below the store's limit for a value, with room for its framing.
 pub const CODE_CHUNK_BYTES: usize = 30 << 10;
@@ -81,6 +86,17 @@ pub fn contract_key(contract: ContractId) -> StateKey {
     StateKey::new(ContractId::SYSTEM, &[b'c', a, b, c, d])
 }
 
+/// Key of the latest reseal.
+pub fn reseal_job_key() -> StateKey {
+    StateKey::new(ContractId::SYSTEM, b"j")
+}
+
+/// Key of the dealing in force of a block that was resealed.
+pub fn dealing_key(height: Height) -> StateKey {
+    let [a, b, c, d, e, f, g, h] = height.get().to_be_bytes();
+    StateKey::new(ContractId::SYSTEM, &[b'd', a, b, c, d, e, f, g, h])
+}
+
 /// Key of a piece of code.
 pub fn code_key(code_hash: &Hash, chunk: u16) -> StateKey {
     let mut key = [b'w'; 35];
@@ -114,6 +130,16 @@ pub fn sequence(state: &dyn StateReader, id: PrincipalId) -> Result<Sequence, St
 /// What the chain keeps of a contract.
 pub fn contract(state: &dyn StateReader, id: ContractId) -> Result<Option<ContractInfo>, StateFault> {
     read(state, &contract_key(id))
+}
+
+/// The latest reseal, whether it is under way or done.
+pub fn reseal_job(state: &dyn StateReader) -> Result<Option<ResealJob>, StateFault> {
+    read(state, &reseal_job_key())
+}
+
+/// The dealing in force of a block that was resealed; `None`: its header says it.
+pub fn dealing(state: &dyn StateReader, height: Height) -> Result<Option<ShareCommitment>, StateFault> {
+    read(state, &dealing_key(height))
 }
 
 /// A member.

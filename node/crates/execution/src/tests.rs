@@ -1,5 +1,7 @@
 //! Whole blocks over small contracts in WebAssembly text.
 
+mod reseals;
+
 use crate::{
     BlockEnv, ExecutedBlock, ExecutionError, Executor, GenesisContract, GenesisState, NotExecutable, Params,
     QueryError, ReadKind, system, tree,
@@ -263,7 +265,7 @@ fn count(state: &dyn StateReader) -> u64 {
 }
 
 fn invalid(state: &Memory, transactions: &[Transaction]) -> (usize, NotExecutable) {
-    match EXECUTOR.execute(state, &env(1), transactions) {
+    match EXECUTOR.execute(state, &env(1), &[], transactions) {
         Err(ExecutionError::Invalid { index, id, reason }) => {
             assert_eq!(id, transactions[index].id());
             (index, reason)
@@ -342,7 +344,9 @@ fn long_code_is_stored_in_chunks_and_read_back() {
     );
     // A node that starts again compiles from the state.
     let fresh = Executor::new(Engine::new(&EngineConfig::default()).unwrap(), CHAIN);
-    let block = fresh.execute(&memory, &env(1), &[tx(1, 0, 0).build()]).unwrap();
+    let block = fresh
+        .execute(&memory, &env(1), &[], &[tx(1, 0, 0).build()])
+        .unwrap();
     assert!(block.receipts[0].succeeded());
 }
 
@@ -353,6 +357,7 @@ fn transactions_take_effect_in_order_and_leave_receipts() {
         .execute(
             &state,
             &env(1),
+            &[],
             &[tx(1, 0, 0).build(), tx(2, 0, 0).build(), tx(1, 1, 0).build()],
         )
         .unwrap();
@@ -400,7 +405,7 @@ fn a_failed_call_leaves_its_sequence_number_and_its_receipt_only() {
         let state = genesis();
         let transaction = failing.build();
         let limit = transaction.payload().gas_limit;
-        let block = EXECUTOR.execute(&state, &env(1), &[transaction]).unwrap();
+        let block = EXECUTOR.execute(&state, &env(1), &[], &[transaction]).unwrap();
         let receipt = &block.receipts[0];
         assert_eq!(receipt.status, status);
         assert_eq!((receipt.output.len(), receipt.events.len()), (0, 0));
@@ -415,7 +420,11 @@ fn what_cannot_be_executed_makes_a_block_invalid() {
     let state = genesis();
     let next = Sequence::ZERO;
     let mut committed = genesis();
-    committed.commit(&EXECUTOR.execute(&state, &env(1), &[tx(1, 0, 0).build()]).unwrap());
+    committed.commit(
+        &EXECUTOR
+            .execute(&state, &env(1), &[], &[tx(1, 0, 0).build()])
+            .unwrap(),
+    );
 
     let replay = only_invalid(&committed, tx(1, 0, 0).build());
     assert_eq!(
@@ -480,7 +489,7 @@ fn the_block_is_full_when_its_promises_are() {
     };
     let block: Vec<_> = (0..4).map(big).collect();
     assert_eq!(invalid(&state, &block), (3, NotExecutable::BlockFull));
-    let selection = EXECUTOR.select(&state, &env(1), block).unwrap();
+    let selection = EXECUTOR.select(&state, &env(1), &[], block).unwrap();
     assert_eq!((selection.taken.len(), selection.deferred.len()), (3, 1));
 
     let mut small = genesis_state();
@@ -488,7 +497,7 @@ fn the_block_is_full_when_its_promises_are() {
     let mut state = Memory::default();
     state.commit(&EXECUTOR.genesis(&small, Timestamp::ZERO).unwrap());
     let many: Vec<_> = (0..10).map(|sequence| tx(1, sequence, 0).build()).collect();
-    let selection = EXECUTOR.select(&state, &env(1), many).unwrap();
+    let selection = EXECUTOR.select(&state, &env(1), &[], many).unwrap();
     let bytes: usize = selection.taken.iter().map(Transaction::encoded_length).sum();
     let receipts: usize = selection
         .block
@@ -518,7 +527,7 @@ fn a_sender_that_changes_keys_cannot_use_the_old_one_in_the_same_block() {
     };
     let block = [rotate.build(), tx(1, 1, 0).build()];
     assert_eq!(invalid(&state, &block), (1, NotExecutable::KeyChanged));
-    let selection = EXECUTOR.select(&state, &env(1), block.to_vec()).unwrap();
+    let selection = EXECUTOR.select(&state, &env(1), &[], block.to_vec()).unwrap();
     assert_eq!(selection.taken.len(), 1);
     assert_eq!(selection.dropped[0].1, NotExecutable::KeyChanged);
 }
@@ -539,7 +548,7 @@ fn operators_change_their_own_members_addresses() {
     let good = vec!["/ip4/10.0.0.1/tcp/4001".to_owned()];
     let mut state = genesis();
     let block = EXECUTOR
-        .execute(&state, &env(1), &[set(0, 0, good.clone())])
+        .execute(&state, &env(1), &[], &[set(0, 0, good.clone())])
         .unwrap();
     assert!(block.receipts[0].succeeded());
     state.commit(&block);
@@ -552,7 +561,7 @@ fn operators_change_their_own_members_addresses() {
         set(0, 0, vec![String::new(); 5]),
         set(0, 0, vec!["x".repeat(129)]),
     ] {
-        let block = EXECUTOR.execute(&state, &env(1), &[refused]).unwrap();
+        let block = EXECUTOR.execute(&state, &env(1), &[], &[refused]).unwrap();
         assert_eq!(block.receipts[0].status, Status::NotAllowed);
         assert_eq!(block.state.len(), 1);
     }
@@ -562,7 +571,7 @@ fn operators_change_their_own_members_addresses() {
     };
     let call = set(0, 0, good).payload().call.clone();
     let block = EXECUTOR
-        .execute(&state, &env(1), &[Tx { call, ..poor }.build()])
+        .execute(&state, &env(1), &[], &[Tx { call, ..poor }.build()])
         .unwrap();
     assert_eq!(block.receipts[0].status, Status::OutOfGas);
     assert_eq!(block.receipts[0].gas_used, Gas::new(60_000));
@@ -571,7 +580,11 @@ fn operators_change_their_own_members_addresses() {
 #[test]
 fn queries_see_the_committed_state_and_change_nothing() {
     let mut state = genesis();
-    state.commit(&EXECUTOR.execute(&state, &env(1), &[tx(1, 0, 0).build()]).unwrap());
+    state.commit(
+        &EXECUTOR
+            .execute(&state, &env(1), &[], &[tx(1, 0, 0).build()])
+            .unwrap(),
+    );
     let ask =
         |contract, kind, gas| EXECUTOR.query(&state, &env(1), contract, kind, None, vec![0], Gas::new(gas));
     for kind in [ReadKind::Query, ReadKind::Decide] {
@@ -593,7 +606,9 @@ fn queries_see_the_committed_state_and_change_nothing() {
 #[test]
 fn a_client_can_check_an_entry_against_the_state_root() {
     let mut state = genesis();
-    let block = EXECUTOR.execute(&state, &env(1), &[tx(1, 0, 0).build()]).unwrap();
+    let block = EXECUTOR
+        .execute(&state, &env(1), &[], &[tx(1, 0, 0).build()])
+        .unwrap();
     state.commit(&block);
     let key = StateKey::new(COUNTER, b"n");
     let proof = EXECUTOR.prove(&state, &key).unwrap();
@@ -611,14 +626,16 @@ fn a_client_can_check_an_entry_against_the_state_root() {
 
 #[test]
 fn a_state_without_parameters_is_damaged_not_invalid() {
-    let fault = EXECUTOR.execute(&Memory::default(), &env(1), &[]).unwrap_err();
+    let fault = EXECUTOR
+        .execute(&Memory::default(), &env(1), &[], &[])
+        .unwrap_err();
     assert!(matches!(fault, ExecutionError::State(_)));
 }
 
 #[test]
 fn an_empty_block_changes_nothing() {
     let state = genesis();
-    let block = EXECUTOR.execute(&state, &env(1), &[]).unwrap();
+    let block = EXECUTOR.execute(&state, &env(1), &[], &[]).unwrap();
     assert_eq!(block.state_root, tree::root(&state).unwrap());
     assert!(block.state.is_empty() && block.tree.is_empty());
 }
@@ -671,9 +688,9 @@ proptest! {
             .into_iter()
             .map(|(sender, sequence, entry, gas, expires)| Tx { gas, expires, ..tx(sender, sequence, entry) }.build())
             .collect();
-        let selection = EXECUTOR.select(&state, &env(2), built.clone()).unwrap();
+        let selection = EXECUTOR.select(&state, &env(2), &[], built.clone()).unwrap();
         prop_assert_eq!(selection.taken.len() + selection.dropped.len() + selection.deferred.len(), built.len());
-        let executed = EXECUTOR.execute(&state, &env(2), &selection.taken).unwrap();
+        let executed = EXECUTOR.execute(&state, &env(2), &[], &selection.taken).unwrap();
         prop_assert_eq!(&executed, &selection.block);
         let mut committed = state.clone();
         committed.commit(&executed);

@@ -3,7 +3,7 @@
 use crate::error::NotExecutable;
 use crate::executor::BlockEnv;
 use crate::host::ChainHost;
-use crate::{ExecutionError, Params, system};
+use crate::{ExecutionError, Params, reseal, system};
 use salus_runtime::{Context, EntryPoint, Failure, Invocation, Outcome};
 use salus_types::abi::registry::{Role, Status as Standing};
 use salus_types::codec;
@@ -102,6 +102,14 @@ pub(crate) fn run(
             let status = set_addresses(host, payload.sender, *member, addresses)?;
             bare(status, Gas::new(SYSTEM_CALL_GAS))
         }
+        Call::System(SystemCall::StartReseal { from, to }) => {
+            let status = reseal::start(host.overlay, env, payload.sender, (*from, *to))?;
+            bare(status, Gas::new(SYSTEM_CALL_GAS))
+        }
+        Call::System(SystemCall::StopReseal) => bare(
+            reseal::stop(host.overlay, payload.sender)?,
+            Gas::new(SYSTEM_CALL_GAS),
+        ),
     };
     receipt.gas_used = receipt.gas_used.saturating_add(intrinsic.get());
     Ok(receipt)

@@ -3,7 +3,7 @@ use crate::payload::{self, PayloadError, Unpacked};
 use crate::secret::SecretBytes;
 use crate::share_set::{PrimitiveError, ShareSet};
 use crate::{Binding, DataKey, Layout, Parameters, SealingError, key_shares};
-use salus_types::{Body, ChainId, Header, SealedShare, Slot};
+use salus_types::{Body, ChainId, SealedShare, ShareCommitment, Slot};
 use std::fmt;
 
 /// Bytes of the count of key shares.
@@ -126,12 +126,17 @@ impl Dealing {
     /// Recomputes the ciphertext, all fragments and all leaves; compares lengths, commitment and root with the header;
     /// and checks that every window of k key shares leads to the key. The caller has compared the header's k, S and
     /// suite with what the network uses, and will decode and execute the body.
-    pub fn check(self, header: &Header, chain: &ChainId) -> Result<CheckedDealing, DealingError> {
-        let layout = Layout::of(header.sealing)?;
-        if self.slots != header.sealing.slots {
+    pub fn check(
+        self,
+        commitment: impl Into<ShareCommitment>,
+        chain: &ChainId,
+    ) -> Result<CheckedDealing, DealingError> {
+        let commitment = commitment.into();
+        let layout = Layout::of(commitment.sealing)?;
+        if self.slots != commitment.sealing.slots {
             return Err(DealingError::SlotCount {
                 dealt: self.slots,
-                slots: header.sealing.slots,
+                slots: commitment.sealing.slots,
             });
         }
         if self.payload().len().saturating_add(crate::cipher::TAG_LENGTH) != layout.sealed_length() {
@@ -140,7 +145,7 @@ impl Dealing {
                 sealed: layout.sealed_length(),
             });
         }
-        let binding = Binding::of(header, chain);
+        let binding = Binding::of(commitment, chain);
         let key = self.data_key().ok_or(DealingError::Malformed)?;
         if !key_shares::lie_on_one_polynomial(self.key_shares(), layout.threshold(), &key)? {
             return Err(DealingError::KeyShares);
@@ -151,12 +156,12 @@ impl Dealing {
             Err(PayloadError::Flag | PayloadError::Body) => return Err(DealingError::Payload),
         };
         let body = body_of(&self, apart.as_deref());
-        if key.commit(&binding, body) != header.body_commitment {
+        if key.commit(&binding, body) != commitment.body_commitment {
             return Err(DealingError::Commitment);
         }
         let key_shares = SecretBytes::new(self.key_shares().to_vec());
         let shares = ShareSet::build(self.payload(), &binding, layout, &key, key_shares)?;
-        if shares.root() != header.share_root {
+        if shares.root() != commitment.share_root {
             return Err(DealingError::ShareRoot);
         }
         Ok(trusted(self, apart, shares))
@@ -215,8 +220,8 @@ impl CheckedDealing {
         &self.dealing
     }
 
-    pub(crate) const fn shares(&self) -> &ShareSet {
-        &self.shares
+    pub(crate) fn into_dealing(self) -> Dealing {
+        self.dealing
     }
 }
 

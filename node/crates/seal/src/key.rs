@@ -1,6 +1,6 @@
 //! The data key and the keys derived from it.
 
-use salus_types::{ChainId, Hash, Header, Height, MemberId, Round, Sealing};
+use salus_types::{ChainId, Hash, Height, MemberId, Round, Sealing, ShareCommitment};
 use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -15,16 +15,18 @@ const COMMITMENT_CONTEXT: &str = "salus seal v1: commitment key of a block body"
 pub struct DataKey([u8; KEY_LENGTH]);
 
 /// What a sealing belongs to. It goes into the derived keys and into the authenticated data, so that a ciphertext
-/// means nothing for another chain, height, round or proposer.
+/// means nothing for another chain, height, round or proposer, nor for another dealing of the same block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// The network.
     pub chain: ChainId,
-    /// The block's height.
+    /// The height of the block whose body is sealed.
     pub height: Height,
-    /// The round in which it is built.
+    /// The height of the block that deals it: the same, or a later one that reseals it.
+    pub dealt_at: Height,
+    /// The round in which the dealing block is built.
     pub round: Round,
-    /// Who builds it.
+    /// Who builds the dealing block.
     pub proposer: MemberId,
 }
 
@@ -40,6 +42,11 @@ impl DataKey {
 
     pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
+    }
+
+    /// A second copy, to prove what the first one sealed.
+    pub(crate) const fn duplicate(&self) -> Self {
+        Self(self.0)
     }
 
     /// The one-time key of the cipher.
@@ -70,27 +77,32 @@ impl fmt::Debug for DataKey {
 }
 
 impl Binding {
-    /// What a header's sealing belongs to.
-    pub const fn of(header: &Header, chain: &ChainId) -> Self {
+    /// What a commitment's sealing belongs to.
+    pub fn of(commitment: impl Into<ShareCommitment>, chain: &ChainId) -> Self {
+        let commitment = commitment.into();
         Self {
             chain: *chain,
-            height: header.height,
-            round: header.round,
-            proposer: header.proposer,
+            height: commitment.height,
+            dealt_at: commitment.dealt_at,
+            round: commitment.round,
+            proposer: commitment.proposer,
         }
     }
 
-    /// `chain || height || round || proposer`, numbers big-endian: 46 bytes.
+    /// `chain || height || round || proposer`, and `dealt_at` of a reseal; numbers big-endian: 46 or 54 bytes.
     fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(51);
+        let mut bytes = Vec::with_capacity(59);
         bytes.extend_from_slice(self.chain.as_bytes());
         bytes.extend_from_slice(&self.height.get().to_be_bytes());
         bytes.extend_from_slice(&self.round.get().to_be_bytes());
         bytes.extend_from_slice(&self.proposer.get().to_be_bytes());
+        if self.dealt_at != self.height {
+            bytes.extend_from_slice(&self.dealt_at.get().to_be_bytes());
+        }
         bytes
     }
 
-    /// The cipher's authenticated data: the binding, then `suite || k || S`; 51 bytes.
+    /// The cipher's authenticated data: the binding, then `suite || k || S`; 51 or 59 bytes.
     pub(crate) fn associated_data(&self, sealing: &Sealing) -> Vec<u8> {
         let mut bytes = self.to_bytes();
         bytes.push(sealing.suite);

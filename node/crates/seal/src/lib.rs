@@ -12,14 +12,19 @@
 //!  validator  Dealing --check(header)--> CheckedDealing --share(slot)--> SealedShare, written before the vote
 //!
 //!  anyone     k x SealedShare --CheckedShare::check(header)--> open --> OpenedBlock: body, rederive(slot)
+//!
+//!  later      OpenedBlock --reseal--> SealedBlock + Redealing --check(former, new)--> CheckedDealing
 //! ```
+//!
+//! A header says what its block's shares are checked against; if a later block dealt the body anew, a
+//! [`ShareCommitment`](salus_types::ShareCommitment) says it instead. All functions take either.
 //!
 //! Suite 1 is AES-256-GCM, Shamir over GF(2^8) byte by byte, Reed-Solomon over GF(2^8), BLAKE3, and zstd where it helps.
 //! [`schemes`] puts it beside what others do, for researchers; no node uses that module.
 //!
 //! Invariants:
-//! - One data key seals one body: the key is moved into [`seal()`], and what encrypts is derived from it together
-//!   with chain, height, round and proposer. So the nonce may be constant.
+//! - One data key seals one body once: the key is moved into [`seal()`], and what encrypts is derived from it together
+//!   with chain, height, round and proposer, and with the dealing block's height if that is another one. So the nonce may be constant.
 //! - Whoever has any k checked shares, or the dealing, computes the same S shares bit for bit, and has checked them
 //!   against the header's `share_root`. A dealing that would open differently for different readers does not check.
 //! - A share's index is its slot and one: zero, foreign and repeated indices cannot reach the Shamir library.
@@ -32,7 +37,8 @@
 //! use salus_seal::{Binding, CheckedShare, DataKey, Parameters, open, seal};
 //! # use salus_types::{BlockId, ChainId, Gas, Hash, Header, Height, MemberId, Round, Slot, Timestamp};
 //! # let chain = ChainId::new(Hash::of_content(b"doc"));
-//! let binding = Binding { chain, height: Height::new(1), round: Round::ZERO, proposer: MemberId::new(0) };
+//! let (height, dealt_at) = (Height::new(1), Height::new(1));
+//! let binding = Binding { chain, height, dealt_at, round: Round::ZERO, proposer: MemberId::new(0) };
 //! // The shell draws the key from the operating system.
 //! let sealed = seal(b"a body", &binding, Parameters::new(2, 4)?, DataKey::new([7; 32]))?;
 //! # let header = Header {
@@ -58,6 +64,7 @@ mod dealing;
 mod share;
 
 mod open;
+mod redealing;
 
 mod cipher;
 mod code;
@@ -81,6 +88,7 @@ pub use dealing::{CheckedDealing, Dealing, DealingError};
 pub use key::{Binding, DataKey};
 pub use open::{OpenError, OpenedBlock, open};
 pub use parameters::{Layout, Parameters, ParametersError, SUITE_SSMS, SealingError};
+pub use redealing::{Redealing, RedealingError};
 pub use seal::{SealError, SealedBlock, seal};
 pub use share::{CheckedShare, ShareError};
 pub use share_set::PrimitiveError;

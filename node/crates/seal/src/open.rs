@@ -1,7 +1,7 @@
 use crate::payload::{self, Unpacked};
 use crate::share_set::{PrimitiveError, ShareSet};
 use crate::{Binding, CheckedShare, DataKey, Layout, SealingError, cipher, code, key_shares};
-use salus_types::{ChainId, Header, Height, KEY_SHARE_LENGTH, SealedShare, Slot};
+use salus_types::{ChainId, Height, KEY_SHARE_LENGTH, SealedShare, ShareCommitment, Slot};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 ///
 /// Kept in memory only. The data key and the key shares are zeroised on drop.
 pub struct OpenedBlock {
-    binding: Binding,
+    chain: ChainId,
+    commitment: ShareCommitment,
     layout: Layout,
-    header_root: salus_types::Hash,
     payload: Vec<u8>,
     /// The body, unless it stands in the payload as it is.
     apart: Option<Vec<u8>>,
@@ -71,9 +71,15 @@ pub enum OpenError {
 /// Opens a block from k or more checked shares of it, in any order.
 ///
 /// Shares of the first k slots hold the ciphertext as it is; when all of them are given, nothing is decoded.
-pub fn open(header: &Header, chain: &ChainId, shares: &[CheckedShare]) -> Result<OpenedBlock, OpenError> {
-    let layout = Layout::of(header.sealing)?;
-    let chosen = choose(header, &layout, shares)?;
+pub fn open(
+    commitment: impl Into<ShareCommitment>,
+    chain: &ChainId,
+    shares: &[CheckedShare],
+) -> Result<OpenedBlock, OpenError> {
+    let commitment = commitment.into();
+    let height = commitment.height;
+    let layout = Layout::of(commitment.sealing)?;
+    let chosen = choose(&commitment, &layout, shares)?;
     let key_shares = Zeroizing::new(chosen.iter().map(|share| *share.key_share()).collect::<Vec<_>>());
     let key = DataKey::new(*key_shares::evaluate(&key_shares, 0)?);
 
@@ -83,41 +89,40 @@ pub fn open(header: &Header, chain: &ChainId, shares: &[CheckedShare]) -> Result
         .collect();
     let mut payload = code::decode(layout.code_shape(), &pieces)?;
     payload.truncate(layout.sealed_length());
-    let binding = Binding::of(header, chain);
-    cipher::decrypt(&key, &binding, &layout, &mut payload)
-        .map_err(|_| OpenError::NotAuthentic(header.height))?;
+    let binding = Binding::of(commitment, chain);
+    cipher::decrypt(&key, &binding, &layout, &mut payload).map_err(|_| OpenError::NotAuthentic(height))?;
     payload.truncate(payload.len().saturating_sub(cipher::TAG_LENGTH));
 
     let apart = match payload::unpack(&payload, layout.body_length()) {
         Ok(Unpacked::InPlace) => None,
         Ok(Unpacked::Apart(body)) => Some(body),
-        Err(_) => return Err(OpenError::Payload(header.height)),
+        Err(_) => return Err(OpenError::Payload(height)),
     };
     let opened = OpenedBlock {
-        binding,
+        chain: *chain,
+        commitment,
         layout,
-        header_root: header.share_root,
         payload,
         apart,
         key,
         key_shares,
     };
-    if opened.key.commit(&binding, opened.body()) != header.body_commitment {
-        return Err(OpenError::Commitment(header.height));
+    if opened.key.commit(&binding, opened.body()) != commitment.body_commitment {
+        return Err(OpenError::Commitment(height));
     }
     Ok(opened)
 }
 
 /// The k shares of the lowest slots, in ascending order: the more data fragments among them, the less to decode.
 fn choose<'a>(
-    header: &Header,
+    commitment: &ShareCommitment,
     layout: &Layout,
     shares: &'a [CheckedShare],
 ) -> Result<Vec<&'a CheckedShare>, OpenError> {
     let mut sorted: Vec<&CheckedShare> = shares.iter().collect();
     sorted.sort_unstable_by_key(|share| share.slot());
     for share in &sorted {
-        if share.root() != header.share_root || share.share().height != header.height {
+        if share.root() != commitment.share_root || share.share().height != commitment.height {
             return Err(OpenError::ForeignShare(share.slot()));
         }
     }
@@ -156,12 +161,25 @@ impl OpenedBlock {
 
     /// The block's height.
     pub const fn height(&self) -> Height {
-        self.binding.height
+        self.commitment.height
+    }
+
+    /// The dealing that it was opened from.
+    pub const fn commitment(&self) -> &ShareCommitment {
+        &self.commitment
+    }
+
+    pub(crate) const fn chain(&self) -> &ChainId {
+        &self.chain
+    }
+
+    pub(crate) const fn key(&self) -> &DataKey {
+        &self.key
     }
 
     /// Computes the share of a slot again, bit for bit as the proposer dealt it, with its path.
     ///
-    /// Computes all S shares on the way and checks them against the header's `share_root`; so it costs about as much
+    /// Computes all S shares on the way and checks them against the `share_root`; so it costs about as much
     /// as sealing.
     pub fn rederive(&self, slot: Slot) -> Result<SealedShare, OpenError> {
         let out_of_range = OpenError::SlotOutOfRange {
@@ -172,9 +190,10 @@ impl OpenedBlock {
             return Err(out_of_range);
         }
         let key_shares = key_shares::rederive(&self.key_shares, self.layout.slots())?;
-        let shares = ShareSet::build(&self.payload, &self.binding, self.layout, &self.key, key_shares)?;
-        if shares.root() != self.header_root {
-            return Err(OpenError::ShareRoot(self.binding.height));
+        let binding = Binding::of(&self.commitment, &self.chain);
+        let shares = ShareSet::build(&self.payload, &binding, self.layout, &self.key, key_shares)?;
+        if shares.root() != self.commitment.share_root {
+            return Err(OpenError::ShareRoot(self.height()));
         }
         shares.share(slot).ok_or(out_of_range)
     }
@@ -185,7 +204,7 @@ impl fmt::Debug for OpenedBlock {
         write!(
             f,
             "OpenedBlock(height {}, {} B)",
-            self.binding.height,
+            self.height(),
             self.layout.body_length()
         )
     }

@@ -1,12 +1,12 @@
 use crate::share_set::{PrimitiveError, ShareSet};
 use crate::{Binding, CheckedDealing, DataKey, Dealing, Layout, Parameters, SealingError};
 use crate::{dealing, key_shares, payload};
-use salus_types::{Body, Hash, SealedShare, Sealing, Slot};
+use salus_types::{Body, Hash, SealedShare, Sealing, ShareCommitment, Slot};
 
 /// A block as its proposer sealed it: what goes into the header, what goes to the validators, and every share.
 #[derive(Debug)]
 pub struct SealedBlock {
-    body_commitment: Hash,
+    commitment: ShareCommitment,
     checked: CheckedDealing,
 }
 
@@ -42,28 +42,41 @@ pub fn seal(
     let dealing = Dealing::assemble(&key, slots, &key_shares, body);
     let layout = Layout::for_payload(parameters, body.len(), dealing.payload().len())?;
     let shares = ShareSet::build(dealing.payload(), binding, layout, &key, key_shares)?;
-    let body_commitment = key.commit(binding, body);
+    let commitment = ShareCommitment {
+        height: binding.height,
+        dealt_at: binding.dealt_at,
+        round: binding.round,
+        proposer: binding.proposer,
+        sealing: layout.sealing(),
+        body_commitment: key.commit(binding, body),
+        share_root: shares.root(),
+    };
     let apart = payload::is_compressed(dealing.payload()).then(|| body.to_vec());
     Ok(SealedBlock {
-        body_commitment,
+        commitment,
         checked: dealing::trusted(dealing, apart, shares),
     })
 }
 
 impl SealedBlock {
+    /// What its shares are checked against.
+    pub const fn commitment(&self) -> &ShareCommitment {
+        &self.commitment
+    }
+
     /// For the header's `sealing`.
     pub const fn sealing(&self) -> Sealing {
-        self.checked.shares().layout().sealing()
+        self.commitment.sealing
     }
 
     /// For the header's `body_commitment`.
     pub const fn body_commitment(&self) -> Hash {
-        self.body_commitment
+        self.commitment.body_commitment
     }
 
     /// For the header's `share_root`.
     pub const fn share_root(&self) -> Hash {
-        self.checked.shares().root()
+        self.commitment.share_root
     }
 
     /// What is sent to the validators beside the header.

@@ -1,7 +1,7 @@
 use crate::{Layout, SealingError, key_shares, share_set};
-use salus_types::{Hash, Header, Height, KEY_SHARE_LENGTH, SealedShare, Slot, merkle};
+use salus_types::{Hash, Height, KEY_SHARE_LENGTH, SealedShare, ShareCommitment, Slot, merkle};
 
-/// A share that belongs to a header: its index is right and its path leads to the header's `share_root`.
+/// A share that belongs to a dealing of a block: its index is right and its path leads to the dealing's `share_root`.
 ///
 /// Only [`CheckedShare::check`] makes one. `Debug` shows sizes only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,19 +58,20 @@ pub enum ShareError {
 }
 
 impl CheckedShare {
-    /// Checks a share against the header of its block.
-    pub fn check(share: SealedShare, header: &Header) -> Result<Self, ShareError> {
-        let layout = Layout::of(header.sealing)?;
-        if share.height != header.height {
+    /// Checks a share against the header of its block or, if that was resealed, against the commitment in force.
+    pub fn check(share: SealedShare, commitment: impl Into<ShareCommitment>) -> Result<Self, ShareError> {
+        let commitment: ShareCommitment = commitment.into();
+        let layout = Layout::of(commitment.sealing)?;
+        if share.height != commitment.height {
             return Err(ShareError::WrongHeight {
                 got: share.height,
-                want: header.height,
+                want: commitment.height,
             });
         }
         let slot = share.slot;
         let position = layout.index(slot).ok_or(ShareError::SlotOutOfRange {
             slot,
-            slots: header.sealing.slots,
+            slots: commitment.sealing.slots,
         })?;
         let [index, ..] = share.key_share;
         if index == 0 {
@@ -88,12 +89,12 @@ impl CheckedShare {
         let fragment = Hash::of_content(&share.fragment);
         let leaf = share_set::leaf(share.height, slot, &fragment, &share.key_share);
         let root = merkle::root_of_path(leaf, position, layout.slots(), &share.path);
-        if root != Some(header.share_root) {
+        if root != Some(commitment.share_root) {
             return Err(ShareError::WrongPath(slot));
         }
         Ok(Self {
             share,
-            root: header.share_root,
+            root: commitment.share_root,
         })
     }
 

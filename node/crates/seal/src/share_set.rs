@@ -84,10 +84,6 @@ impl ShareSet {
         })
     }
 
-    pub(crate) const fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
     pub(crate) const fn root(&self) -> Hash {
         self.root
     }

@@ -1,7 +1,8 @@
-//! What sealing promises. Bad input is in `refusals`, fixed bytes are in `golden`.
+//! What sealing promises. Bad input is in `refusals`, fixed bytes are in `golden`, a second dealing is in `resealing`.
 
 mod golden;
 mod refusals;
+mod resealing;
 
 use crate::*;
 use proptest::prelude::*;
@@ -17,6 +18,7 @@ pub(super) fn binding() -> Binding {
     Binding {
         chain: chain(),
         height: Height::new(42),
+        dealt_at: Height::new(42),
         round: Round::new(3),
         proposer: MemberId::new(5),
     }
@@ -260,6 +262,11 @@ fn what_is_sealed_is_bound_to_chain_height_round_and_proposer() {
         },
         Binding {
             height: Height::new(43),
+            dealt_at: Height::new(43),
+            ..binding()
+        },
+        Binding {
+            dealt_at: Height::new(43),
             ..binding()
         },
         Binding {

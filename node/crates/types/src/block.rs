@@ -1,6 +1,6 @@
 use crate::{
-    BlockId, ChainId, CommitCertificate, Gas, Hash, Height, MemberId, Round, SignedVote, Timestamp,
-    TransactionId, UnverifiedTransaction, merkle,
+    BlockId, ChainId, CommitCertificate, Gas, Hash, Height, MemberId, Round, ShareCommitment, SignedVote,
+    Timestamp, TransactionId, UnverifiedTransaction, merkle,
 };
 use salus_abi::ContractId;
 use salus_abi::codec::{self, Decode, DecodeError, Encode};
@@ -63,6 +63,8 @@ pub struct Body {
     pub evidence: Vec<Evidence>,
     /// The certificate that decided the parent; `None` in the first block.
     pub parent_certificate: Option<CommitCertificate>,
+    /// Older blocks that this one deals anew, ascending and without gaps.
+    pub reseals: Vec<ShareCommitment>,
 }
 
 /// What a transaction did.

@@ -23,6 +23,7 @@ mod ids;
 mod keys;
 mod member;
 pub mod merkle;
+mod reseal;
 mod share;
 pub mod state;
 mod transaction;
@@ -34,10 +35,11 @@ pub use hash::{Hash, HashParseError};
 pub use ids::{BlockId, ChainId, Gas, Height, Round, Sequence, Slot, Timestamp, TransactionId};
 pub use keys::{PublicKey, SecretKey, Signature, SignatureError};
 pub use member::{Member, Validator, ValidatorSet, ValidatorSetError};
+pub use reseal::{RESEAL_BYTES_MAX, RESEALS_MAX, ResealJob, ResealRefusal};
 pub use salus_abi as abi;
 pub use salus_abi::codec;
 pub use salus_abi::{ContractId, MemberId, PrincipalId, RecordNumber};
-pub use share::{KEY_SHARE_LENGTH, SealedShare};
+pub use share::{KEY_SHARE_LENGTH, SealedShare, ShareCommitment};
 pub use transaction::{
     Call, SystemCall, TRANSACTION_LENGTH_MAX, Transaction, TransactionError, TransactionPayload,
     UnverifiedTransaction,

@@ -1,4 +1,4 @@
-use crate::{Hash, Height, Slot};
+use crate::{Hash, Header, Height, MemberId, Round, Sealing, Slot};
 use salus_abi::codec::{Decode, Encode};
 use std::fmt;
 
@@ -21,6 +21,57 @@ pub struct SealedShare {
     pub path: Vec<Hash>,
     /// Reed-Solomon fragment of the ciphertext.
     pub fragment: Vec<u8>,
+}
+
+/// What the shares of a block are checked against, and what its body is opened under.
+///
+/// A block is dealt when it is decided: then this says what its header says. A later block may deal its body anew, with a
+/// fresh key, for the members of its own time: then this says what that block's body says, and the header's sealing,
+/// commitment and root are history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct ShareCommitment {
+    /// The block whose body is dealt.
+    pub height: Height,
+    /// The block that deals it: the same one, or a later one that reseals it. Of two dealings the later one counts.
+    pub dealt_at: Height,
+    /// The round in which the dealing block was built.
+    pub round: Round,
+    /// Who built the dealing block.
+    pub proposer: MemberId,
+    /// How the body was turned into shares.
+    pub sealing: Sealing,
+    /// Keyed BLAKE3 of the body, under a key derived from this dealing's data key.
+    pub body_commitment: Hash,
+    /// Merkle root over the sealed shares.
+    pub share_root: Hash,
+}
+
+impl ShareCommitment {
+    /// Whether a later block dealt the body anew.
+    pub fn is_reseal(&self) -> bool {
+        self.dealt_at > self.height
+    }
+}
+
+/// The dealing with which the block was decided.
+impl From<&Header> for ShareCommitment {
+    fn from(header: &Header) -> Self {
+        Self {
+            height: header.height,
+            dealt_at: header.height,
+            round: header.round,
+            proposer: header.proposer,
+            sealing: header.sealing,
+            body_commitment: header.body_commitment,
+            share_root: header.share_root,
+        }
+    }
+}
+
+impl From<&Self> for ShareCommitment {
+    fn from(commitment: &Self) -> Self {
+        *commitment
+    }
 }
 
 impl fmt::Debug for SealedShare {

@@ -47,6 +47,15 @@ pub enum SystemCall {
         /// Multiaddresses, at most 4 of at most 128 bytes.
         addresses: Vec<String>,
     },
+    /// Has the blocks of a range dealt anew, for the present members and with fresh keys. One range at a time.
+    StartReseal {
+        /// The first block, at least height 1.
+        from: Height,
+        /// The last block, committed by now.
+        to: Height,
+    },
+    /// Ends the reseal under way. Blocks that it dealt anew stay so.
+    StopReseal,
 }
 
 /// A transaction as it arrives: nothing about it has been checked.

@@ -328,11 +328,22 @@ fn bodies_with_evidence() {
         output: Vec::new(),
         events: Vec::new(),
     };
+    let reseal = ShareCommitment {
+        dealt_at: Height::new(400),
+        ..ShareCommitment::from(&header())
+    };
+    golden(
+        &reseal,
+        expect![
+            "fb012cfb012c0102010208fc00011170fbea600be9c598ae63835518e7fb422dc3027f452d75f3dbdb94c90d843298b1180ad91cb5bb3d80b968d95576f1d1b370edda31196fe9ba42b3be2de0d0de05cda01b"
+        ],
+    );
     let body = Body {
         transactions: vec![payload().sign(&key(1), &chain())],
         receipts: vec![receipt],
         evidence: vec![evidence],
         parent_certificate: Some(certificate),
+        reseals: vec![reseal],
     };
     golden(
         &body,
@@ -377,6 +388,14 @@ fn members_and_system_calls() {
         &call,
         expect!["01000201172f6970342f3139322e302e322e372f7463702f38363030"],
     );
+    let (from, to) = (Height::new(1), Height::new(300));
+    golden(
+        &Call::System(SystemCall::StartReseal { from, to }),
+        expect!["010101fb012c"],
+    );
+    golden(&Call::System(SystemCall::StopReseal), expect!["0102"]);
+    let next = Height::new(7);
+    golden(&ResealJob { from, to, next }, expect!["01fb012c07"]);
 }
 
 /// What the two founding contracts keep in the state and say in events.

@@ -340,6 +340,16 @@ impl From<&Call> for CallDto {
                 name: Some("system.set_addresses"),
                 ..Self::default()
             },
+            Call::System(SystemCall::StartReseal { .. }) => Self {
+                contract: ContractId::SYSTEM.get(),
+                name: Some("system.start_reseal"),
+                ..Self::default()
+            },
+            Call::System(SystemCall::StopReseal) => Self {
+                contract: ContractId::SYSTEM.get(),
+                name: Some("system.stop_reseal"),
+                ..Self::default()
+            },
         }
     }
 }

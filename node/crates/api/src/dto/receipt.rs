@@ -67,8 +67,8 @@ impl ReceiptDto {
 
 impl FailureDto {
     fn new(status: Status, contract: Option<ContractId>) -> Option<Self> {
-        // The chain itself has no error codes of its own, so an unknown contract's codes stay bare numbers.
-        let message = explain_status(contract.unwrap_or(ContractId::SYSTEM), status);
+        // No contract has the largest number: an unknown contract's codes stay bare numbers.
+        let message = explain_status(contract.unwrap_or(ContractId::new(u32::MAX)), status);
         let failure = |code, detail, hint| Self {
             code,
             detail,

@@ -159,6 +159,7 @@ fn body() -> Body {
         receipts,
         evidence: Vec::new(),
         parent_certificate: None,
+        reseals: Vec::new(),
     }
 }
 
