@@ -101,6 +101,7 @@ fn binding() -> Binding {
     Binding {
         chain: ChainId::new(Hash::ZERO),
         height: Height::new(1),
+        dealt_at: Height::new(1),
         round: Round::ZERO,
         proposer: MemberId::new(0),
     }
