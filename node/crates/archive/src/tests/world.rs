@@ -168,6 +168,7 @@ impl World {
         let binding = Binding {
             chain: self.chain,
             height: height(at),
+            dealt_at: height(at),
             round: Round::ZERO,
             proposer: ME,
         };
