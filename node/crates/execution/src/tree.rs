@@ -1,20 +1,8 @@
 //! The state tree: the Merkle tree over all entries that state roots commit to.
 //!
-//! Its shape and hashes are drawn in [`salus_types::state`]. This module keeps it up to date: nodes are stored by their
-//! path, latest version only, and a block's [`StateChanges`] become a [`TreeChanges`] and a root.
-//!
-//! A stored node, 4 to 1,028 bytes:
-//!
-//! ```text
-//! offset  bytes
-//! 0       2      which places hold a node, one bit a digit, big-endian
-//! 2       2      which places hold an entry
-//! 4       ...    for each place in use, in the order of digits:
-//!                  a node: its hash (32); an entry: BLAKE3(key) (32), BLAKE3(value) (32)
-//! ```
-//!
-//! Entries stand in their parent's bytes, so that a change rewrites one node less, and a node whose last but one entry
-//! leaves can be folded into its parent without reading anything.
+//! Its shape and hashes are drawn in [`salus_types::state`], its stored nodes in [`salus_types::tree`]. This module keeps it
+//! up to date: nodes are stored by their path, latest version only, and a block's [`StateChanges`] become a [`TreeChanges`]
+//! and a root.
 //!
 //! Invariant: every node but the root has at least two entries below it, and two trees with the same entries are equal,
 //! node by node.
@@ -22,24 +10,9 @@
 use crate::system::damaged;
 use salus_types::Hash;
 use salus_types::state::{
-    StateChanges, StateFault, StateKey, StateProof, StateReader, TREE_ARITY, TREE_DEPTH_MAX, TreeChanges,
-    entry_hash, node_hash, tree_digit,
+    StateChanges, StateFault, StateKey, StateProof, StateReader, TREE_DEPTH_MAX, TreeChanges, tree_digit,
 };
-
-/// What stands in one of a node's places.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
-    #[default]
-    Empty,
-    Entry {
-        path: Hash,
-        value: Hash,
-    },
-    Node(Hash),
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Node([Place; TREE_ARITY]);
+use salus_types::tree::{TreeNode as Node, TreePlace as Place};
 
 /// An entry's new value, by hashes; `None` deletes it.
 type Change = (Hash, Option<Hash>);
@@ -170,85 +143,6 @@ fn load(state: &dyn StateReader, path: &[u8]) -> Result<Option<Node>, StateFault
         Some(bytes) => Node::decode(&bytes)
             .map(Some)
             .ok_or_else(|| damaged("a node of the state tree")),
-    }
-}
-
-impl Node {
-    fn place(&self, digit: u8) -> Place {
-        self.0.get(usize::from(digit)).copied().unwrap_or_default()
-    }
-
-    fn set(&mut self, digit: u8, to: Place) {
-        if let Some(place) = self.0.get_mut(usize::from(digit)) {
-            *place = to;
-        }
-    }
-
-    fn place_hashes(&self) -> [Hash; TREE_ARITY] {
-        self.0.map(|place| match place {
-            Place::Empty => Hash::ZERO,
-            Place::Entry { path, value } => entry_hash(&path, &value),
-            Place::Node(hash) => hash,
-        })
-    }
-
-    fn hash(&self) -> Hash {
-        node_hash(&self.place_hashes())
-    }
-
-    /// How it stands in its parent: nothing and a single entry need no node of their own.
-    fn as_place(&self) -> Place {
-        let mut used = self.0.iter().filter(|place| **place != Place::Empty);
-        match (used.next(), used.next()) {
-            (None, _) => Place::Empty,
-            (Some(entry @ Place::Entry { .. }), None) => *entry,
-            _ => Place::Node(self.hash()),
-        }
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let bits = |wanted: fn(&Place) -> bool| {
-            let bit = |(digit, place)| if wanted(place) { 1u16 << digit } else { 0 };
-            self.0.iter().enumerate().map(bit).fold(0, |all, bit| all | bit)
-        };
-        let mut bytes = Vec::with_capacity(260);
-        bytes.extend(bits(|place| matches!(place, Place::Node(_))).to_be_bytes());
-        bytes.extend(bits(|place| matches!(place, Place::Entry { .. })).to_be_bytes());
-        for place in &self.0 {
-            match place {
-                Place::Empty => {}
-                Place::Node(hash) => bytes.extend(hash.as_bytes()),
-                Place::Entry { path, value } => {
-                    bytes.extend(path.as_bytes());
-                    bytes.extend(value.as_bytes());
-                }
-            }
-        }
-        bytes
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (nodes, bytes) = bytes.split_first_chunk()?;
-        let (entries, mut bytes) = bytes.split_first_chunk()?;
-        let [nodes, entries] = [nodes, entries].map(|bits| u16::from_be_bytes(*bits));
-        let mut hash = || {
-            let (hash, rest) = bytes.split_first_chunk()?;
-            bytes = rest;
-            Some(Hash::new(*hash))
-        };
-        let mut node = Self::default();
-        for (digit, place) in node.0.iter_mut().enumerate() {
-            *place = match (nodes >> digit & 1, entries >> digit & 1) {
-                (0, 0) => Place::Empty,
-                (1, 0) => Place::Node(hash()?),
-                (0, 1) => Place::Entry {
-                    path: hash()?,
-                    value: hash()?,
-                },
-                _ => return None,
-            };
-        }
-        bytes.is_empty().then_some(node)
     }
 }
 

@@ -9,6 +9,7 @@ mod commit;
 mod keys;
 mod occurrences;
 mod shares;
+mod snapshot;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,10 +25,11 @@ use crate::StoreError;
 use crate::disk::{Attempt, Disk, RealDisk};
 use crate::halt::Halt;
 use crate::shares::Recent;
+use keys::Side;
 use salus_types::state::{StateFault, StateKey, StateReader};
 use salus_types::{BlockId, CommitCertificate, Hash, Header, Height, PrincipalId, TransactionId, codec};
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use table::{SledTable, Table, Walk};
@@ -44,6 +46,7 @@ pub const VALUE_BYTES_MAX: usize = 64 << 10;
 const TIP: &str = "tip";
 const SHARE_TAIL: &str = "share tail";
 const SHARE_SCAN: &str = "share scan";
+const SIDE: &str = "side";
 const RECORD_LIMIT: usize = VALUE_BYTES_MAX;
 
 /// A key and its value.
@@ -88,6 +91,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Shared {
     tip: Option<Tip>,
+    /// Where the state at the tip stands.
+    side: Side,
     undo: Undo,
 }
 
@@ -140,6 +145,10 @@ impl ChainStore {
             }
             store.shared_mut().tip = Some(tip);
         }
+        if let Some(bytes) = store.get(&keys::meta(SIDE))? {
+            let side = bytes.first().copied().and_then(Side::from_byte);
+            store.shared_mut().side = side.ok_or_else(|| damaged("it cannot tell where its state stands"))?;
+        }
         Ok(store)
     }
 
@@ -188,6 +197,10 @@ impl ChainStore {
         self.shared().tip
     }
 
+    fn side(&self) -> Side {
+        self.shared().side
+    }
+
     fn header_entry(&self, height: Height) -> Result<Option<(BlockId, Header)>, StoreError> {
         let Some(bytes) = self.get(&keys::of_height(keys::HEADER, height))? else {
             return Ok(None);
@@ -195,13 +208,24 @@ impl ChainStore {
         decode_header(&bytes).map(Some)
     }
 
+    /// Whether there is a committed block of this height. Headers above the tip may be known ahead of their blocks.
+    fn is_reached(&self, height: Height) -> bool {
+        self.tip().is_some_and(|tip| height <= tip.height)
+    }
+
     /// The header of a committed block.
     pub fn header(&self, height: Height) -> Result<Option<Header>, StoreError> {
+        if !self.is_reached(height) {
+            return Ok(None);
+        }
         Ok(self.header_entry(height)?.map(|(_, header)| header))
     }
 
     /// The id of the committed block at a height.
     pub fn block_id(&self, height: Height) -> Result<Option<BlockId>, StoreError> {
+        if !self.is_reached(height) {
+            return Ok(None);
+        }
         let bytes = self.get(&keys::of_height(keys::HEADER, height))?;
         let id = |bytes: Vec<u8>| Some(BlockId::new(Hash::new(*bytes.first_chunk::<32>()?)));
         Ok(bytes.and_then(id))
@@ -209,8 +233,22 @@ impl ChainStore {
 
     /// Committed headers from a height on, up to `count`, ascending.
     pub fn headers(&self, from: Height, count: usize) -> Result<Vec<(BlockId, Header)>, StoreError> {
-        let from = keys::of_height(keys::HEADER, from);
-        let to = keys::of_height(keys::HEADER, Height::MAX);
+        match self.tip() {
+            Some(tip) => self.headers_within(from..=tip.height, count),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn headers_within(
+        &self,
+        heights: RangeInclusive<Height>,
+        count: usize,
+    ) -> Result<Vec<(BlockId, Header)>, StoreError> {
+        if heights.is_empty() {
+            return Ok(Vec::new());
+        }
+        let from = keys::of_height(keys::HEADER, *heights.start());
+        let to = keys::of_height(keys::HEADER, *heights.end());
         let mut headers = Vec::new();
         self.walk(
             Bound::Included(&from),
@@ -257,6 +295,9 @@ impl ChainStore {
 
     /// The certificate of a height, if it is within the last [`CERTIFICATE_WINDOW`] heights or a checkpoint.
     pub fn certificate(&self, height: Height) -> Result<Option<CommitCertificate>, StoreError> {
+        if !self.is_reached(height) {
+            return Ok(None);
+        }
         let Some(bytes) = self.get(&keys::of_height(keys::CERTIFICATE, height))? else {
             return Ok(None);
         };
@@ -267,8 +308,11 @@ impl ChainStore {
 
     /// The first height from `from` on whose certificate is kept, and the certificate.
     pub fn certificate_from(&self, from: Height) -> Result<Option<CommitCertificate>, StoreError> {
+        let Some(tip) = self.tip().filter(|tip| from <= tip.height) else {
+            return Ok(None);
+        };
         let from = keys::of_height(keys::CERTIFICATE, from);
-        let to = keys::of_height(keys::CERTIFICATE, Height::MAX);
+        let to = keys::of_height(keys::CERTIFICATE, tip.height);
         let mut found = None;
         self.walk(
             Bound::Included(&from),
@@ -347,23 +391,23 @@ impl ChainStore {
 /// this is the state at the tip; other threads use [`ChainStore::view`].
 impl StateReader for ChainStore {
     fn get(&self, key: &StateKey) -> Result<Option<Vec<u8>>, StateFault> {
-        ChainStore::get(self, &keys::state(key.as_bytes())).map_err(fault)
+        ChainStore::get(self, &self.side().state(key.as_bytes())).map_err(fault)
     }
 
     fn next(&self, prefix: &[u8], after: &[u8]) -> Result<Option<(StateKey, Vec<u8>)>, StateFault> {
-        let found = self.next_state(prefix, after).map_err(fault)?;
+        let found = self.next_state(self.side(), prefix, after).map_err(fault)?;
         Ok(found.and_then(|(key, value)| Some((StateKey::from_bytes(&key)?, value))))
     }
 
     fn tree_node(&self, path: &[u8]) -> Result<Option<Vec<u8>>, StateFault> {
-        ChainStore::get(self, &keys::tree(path)).map_err(fault)
+        ChainStore::get(self, &self.side().tree(path)).map_err(fault)
     }
 }
 
 impl ChainStore {
     /// The first state entry with the prefix behind `after`; its state key and value.
-    fn next_state(&self, prefix: &[u8], after: &[u8]) -> Result<Option<Entry>, StoreError> {
-        let (from_prefix, from_after) = (keys::state(prefix), keys::state(after));
+    fn next_state(&self, side: Side, prefix: &[u8], after: &[u8]) -> Result<Option<Entry>, StoreError> {
+        let (from_prefix, from_after) = (side.state(prefix), side.state(after));
         let from = if after < prefix {
             Bound::Included(from_prefix.as_slice())
         } else if after.is_empty() {

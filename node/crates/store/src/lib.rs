@@ -5,14 +5,16 @@
 //!  votes and proposals -------> wal      sign, append, fdatasync .. before they leave
 //!  a decided block -----------> chain    one batch, fsync ......... before the next height starts
 //!  a piece of a health record > pieces   file, fsync, rename ...... before the receipt
+//!  the state, now and then ---> snapshots file, fsync, rename ..... before it is offered to others
 //!
-//!  home/ LOCK  key.check  shares/00000001.seg ...  wal  index/ (sled)  pieces/ab/ab12...
+//!  home/ LOCK  key.check  shares/00000001.seg ...  wal  index/ (sled)  pieces/ab/ab12...  snapshots/00...4096.snap
 //! ```
 //!
 //! - [`ShareLog`]: the own sealed share of every block, in append-only segments;
 //! - [`Wal`]: the consensus log and the last-signed state;
 //! - [`ChainStore`]: headers, certificates, indexes, contract state and its tree;
-//! - [`PieceStore`]: this member's pieces of health records.
+//! - [`PieceStore`]: this member's pieces of health records;
+//! - [`SnapshotFiles`]: the state at some heights, for members that are far behind.
 //!
 //! Terms: *committed* means decided and durable here; *lost* is a share that is missing or damaged and can be repaired from
 //! peers.
@@ -46,6 +48,7 @@ mod halt;
 mod key;
 mod pieces;
 mod shares;
+mod snapshots;
 #[cfg(test)]
 mod testing;
 mod wal;
@@ -61,6 +64,7 @@ pub use shares::{
     Compacted, Damage, RESEALING_TERMS_MAX, ResealedShare, Resealing, ShareCheck, ShareLocation, ShareLog,
     ShareReport,
 };
+pub use snapshots::SnapshotFiles;
 pub use wal::{LastSigned, SigningStep, Wal, WalReport};
 
 use disk::{Attempt, Disk, RealDisk, read_up_to};
@@ -102,6 +106,8 @@ pub struct Store {
     pub wal: Wal,
     /// Own pieces of health records.
     pub pieces: PieceStore,
+    /// Snapshots for others.
+    pub snapshots: SnapshotFiles,
     /// What opening found: show it to the operator.
     pub report: StoreReport,
     /// Keeps other processes out of the folder.
@@ -187,12 +193,14 @@ impl Store {
         let blocks_forgotten = blocks_forgotten(&chain, &wal);
         let folder = home.join("shares");
         let (shares, share_report) = ShareLog::open(Arc::clone(&disk), &folder, key, chain.clone(), options)?;
-        let pieces = PieceStore::open(disk, &home.join("pieces"))?;
+        let pieces = PieceStore::open(Arc::clone(&disk), &home.join("pieces"))?;
+        let snapshots = SnapshotFiles::open(disk, &home.join("snapshots"))?;
         Ok(Self {
             chain,
             shares,
             wal,
             pieces,
+            snapshots,
             report: StoreReport {
                 index_moved_to,
                 blocks_forgotten,

@@ -192,6 +192,22 @@ impl ShareLog {
         Ok(places)
     }
 
+    /// Names the places of shares whose blocks became committed without being committed one by one: a snapshot skipped
+    /// them, and this log held their shares already.
+    pub fn adopt(&self) -> Result<(), StoreError> {
+        let Some(tip) = self.index.tip() else {
+            return Ok(());
+        };
+        let known = self.index.recent().up_to(tip.height);
+        for (height, dealing, at) in known {
+            let is_own = dealing.root.is_none() && self.index.block_id(height)? == Some(dealing.block);
+            if is_own && self.index.name_share(height, None, at)? {
+                self.index.recent().forget(&dealing);
+            }
+        }
+        Ok(())
+    }
+
     fn recorded(&self, id: &BlockId) -> Result<Option<(SealedShare, ShareLocation)>, StoreError> {
         let Some(at) = self.location(id)? else {
             return Ok(None);

@@ -25,8 +25,10 @@ mod member;
 pub mod merkle;
 mod reseal;
 mod share;
+pub mod snapshot;
 pub mod state;
 mod transaction;
+pub mod tree;
 mod vote;
 
 pub use block::{Body, BodyError, Event, Evidence, Header, Receipt, Sealing, Status};

@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use salus_types::state::StateProofError;
+use salus_types::state::{StateProofError, entry_hash, node_hash};
 use salus_types::{ContractId, codec};
 use std::collections::BTreeMap;
 

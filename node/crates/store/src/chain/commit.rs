@@ -1,3 +1,4 @@
+use super::keys::Side;
 use super::{
     CERTIFICATE_CHECKPOINT, CERTIFICATE_WINDOW, ChainStore, DecidedReseal, TIP, Tip, VALUE_BYTES_MAX, keys,
 };
@@ -63,16 +64,17 @@ impl ChainStore {
                 )),
             };
         }
-        self.clear()?;
+        self.clear(&[])?;
         let mut batch = Batch::new();
-        for write in state_writes(state).chain(tree_writes(tree)) {
+        let side = self.side();
+        for write in state_writes(side, state).chain(tree_writes(side, tree)) {
             check_value(&write)?;
             batch.push(write);
             if batch.len() >= LOAD_BATCH {
                 self.apply(std::mem::take(&mut batch))?;
             }
         }
-        header_writes(&mut batch, header, id, certificate);
+        tip_writes(&mut batch, header, id, certificate);
         self.apply(batch)?;
         self.sync()?;
         self.shared_mut().tip = Some(Tip {
@@ -82,11 +84,11 @@ impl ChainStore {
         Ok(())
     }
 
-    /// Removes what an unfinished [`Self::init`] left.
-    fn clear(&self) -> Result<(), StoreError> {
+    /// Removes everything whose key starts with a prefix; with none, what an unfinished [`Self::init`] left.
+    pub(super) fn clear(&self, prefix: &[u8]) -> Result<(), StoreError> {
         loop {
             let mut batch = Batch::new();
-            self.walk_prefix(&[], &mut |key, _| {
+            self.walk_prefix(prefix, &mut |key, _| {
                 batch.push((key.to_vec(), None));
                 batch.len() < LOAD_BATCH
             })?;
@@ -110,10 +112,13 @@ impl ChainStore {
         if self.is_committed(batch.header, batch.id)? {
             return Ok(());
         }
-        let mut writes: Batch = state_writes(batch.state).chain(tree_writes(batch.tree)).collect();
+        let side = self.side();
+        let mut writes: Batch = state_writes(side, batch.state)
+            .chain(tree_writes(side, batch.tree))
+            .collect();
         writes.iter().try_for_each(check_value)?;
         let height = batch.header.height;
-        header_writes(&mut writes, batch.header, batch.id, batch.certificate);
+        tip_writes(&mut writes, batch.header, batch.id, batch.certificate);
         if let Some(expired) = height.checked_sub(CERTIFICATE_WINDOW)
             && !expired.get().is_multiple_of(CERTIFICATE_CHECKPOINT)
         {
@@ -164,7 +169,7 @@ impl ChainStore {
         if oldest_view.is_some() {
             let mut replaced = Vec::new();
             for (key, _) in &writes {
-                if matches!(key.first(), Some(&keys::STATE | &keys::TREE)) {
+                if key.first().is_some_and(|kind| shared.side.kinds().contains(kind)) {
                     replaced.push((key.clone(), self.0.table.get(key)?));
                 }
             }
@@ -196,17 +201,38 @@ impl ChainStore {
     }
 }
 
-fn state_writes(state: &StateChanges) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> + '_ {
+fn state_writes(side: Side, state: &StateChanges) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> + '_ {
     state
         .iter()
-        .map(|(key, value)| (keys::state(key.as_bytes()), value.clone()))
+        .map(move |(key, value)| (side.state(key.as_bytes()), value.clone()))
 }
 
-fn tree_writes(tree: &TreeChanges) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> + '_ {
-    tree.iter().map(|(path, value)| (keys::tree(path), value.clone()))
+pub(super) fn tree_writes(
+    side: Side,
+    tree: &TreeChanges,
+) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> + '_ {
+    tree.iter()
+        .map(move |(path, value)| (side.tree(path), value.clone()))
 }
 
-fn header_writes(batch: &mut Batch, header: &Header, id: BlockId, certificate: Option<&CommitCertificate>) {
+/// What makes a block the tip.
+fn tip_writes(batch: &mut Batch, header: &Header, id: BlockId, certificate: Option<&CommitCertificate>) {
+    header_writes(batch, header, id, certificate);
+    batch.push((
+        keys::meta(TIP),
+        Some(encode_tip(Tip {
+            height: header.height,
+            id,
+        })),
+    ));
+}
+
+pub(super) fn header_writes(
+    batch: &mut Batch,
+    header: &Header,
+    id: BlockId,
+    certificate: Option<&CommitCertificate>,
+) {
     let height = header.height;
     let mut value = id.as_bytes().to_vec();
     value.extend(codec::encode(header));
@@ -221,8 +247,10 @@ fn header_writes(batch: &mut Batch, header: &Header, id: BlockId, certificate: O
             Some(codec::encode(certificate)),
         ));
     }
-    let tip = [&height.get().to_be_bytes()[..], id.as_bytes()].concat();
-    batch.push((keys::meta(TIP), Some(tip)));
+}
+
+pub(super) fn encode_tip(tip: Tip) -> Vec<u8> {
+    [&tip.height.get().to_be_bytes()[..], tip.id.as_bytes()].concat()
 }
 
 fn check_value((_, value): &(Vec<u8>, Option<Vec<u8>>)) -> Result<(), StoreError> {

@@ -3,34 +3,88 @@
 //! | kind | key after it | value |
 //! | --- | --- | --- |
 //! | `c` certificate | height (8) | canonical `CommitCertificate` |
-//! | `e` state entry | contract (4), the contract's own key | the contract's value |
+//! | `e`, `E` state entry | contract (4), the contract's own key | the contract's value |
 //! | `g` garbage | segment (4) | records of it that nobody needs (4), how many of them must be erased (4) |
 //! | `h` header | height (8) | block id (32), canonical `Header` |
 //! | `i` block id | first 8 bytes of the id, height (8) | empty |
-//! | `m` meta | name | free; `tip`: height (8), id (32); `share tail`, `share scan`: location (8) |
-//! | `n` state tree node | path | the node |
+//! | `m` meta | name | free; `tip`: height (8), id (32); `share tail`, `share scan`: location (8); `side`: 0 or 1; `staged`: height, state root |
+//! | `n`, `N` state tree node | path | the node |
 //! | `o` superseded share | height (8), height that had decided its dealing (8) | location (8), share root (32) |
 //! | `p` patients | see `occurrences` | the heights that touch them |
+//! | `q` staged part | prefix | bytes, what it is |
 //! | `r` resealing | height (8) | the dealing in force: height that decided it (8), share root (32), terms |
 //! | `s` share | height (8) | location: segment (4), offset (4); empty if it was removed |
 //! | `t` transactions | see `occurrences` | the heights that hold them |
+//! | `u` gap | first height (8) | last height (8): blocks whose occurrences are not known yet |
 //!
-//! Heights are big-endian, so keys sort by height.
+//! Heights are big-endian, so keys sort by height. Of the two sides of the state, small and capital letters, one is the state at
+//! the tip; a snapshot is written to the other.
 
 use salus_types::{BlockId, Height, TransactionId};
 
 pub(super) const CERTIFICATE: u8 = b'c';
-pub(super) const STATE: u8 = b'e';
 pub(super) const GARBAGE: u8 = b'g';
 pub(super) const HEADER: u8 = b'h';
 pub(super) const BLOCK_ID: u8 = b'i';
 pub(super) const META: u8 = b'm';
-pub(super) const TREE: u8 = b'n';
 pub(super) const SUPERSEDED: u8 = b'o';
 pub(super) const PATIENT: u8 = b'p';
+pub(super) const PART: u8 = b'q';
 pub(super) const RESEALING: u8 = b'r';
 pub(super) const SHARE: u8 = b's';
 pub(super) const TRANSACTION: u8 = b't';
+pub(super) const GAP: u8 = b'u';
+
+/// One of the two places for a state and its tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Side {
+    #[default]
+    First,
+    Second,
+}
+
+impl Side {
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+
+    /// The kinds of its entries and of its tree's nodes.
+    pub(super) const fn kinds(self) -> [u8; 2] {
+        match self {
+            Self::First => [b'e', b'n'],
+            Self::Second => [b'E', b'N'],
+        }
+    }
+
+    pub(super) fn state(self, state_key: &[u8]) -> Vec<u8> {
+        let [state, _] = self.kinds();
+        key(state, &[state_key])
+    }
+
+    pub(super) fn tree(self, path: &[u8]) -> Vec<u8> {
+        let [_, tree] = self.kinds();
+        key(tree, &[path])
+    }
+
+    /// As it stands under `side`.
+    pub(super) const fn to_byte(self) -> u8 {
+        match self {
+            Self::First => 0,
+            Self::Second => 1,
+        }
+    }
+
+    pub(super) const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::First),
+            1 => Some(Self::Second),
+            _ => None,
+        }
+    }
+}
 
 pub(super) fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
@@ -43,14 +97,6 @@ pub(super) fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 pub(super) fn of_height(kind: u8, height: Height) -> Vec<u8> {
     key(kind, &[&height.get().to_be_bytes()])
-}
-
-pub(super) fn state(state_key: &[u8]) -> Vec<u8> {
-    key(STATE, &[state_key])
-}
-
-pub(super) fn tree(path: &[u8]) -> Vec<u8> {
-    key(TREE, &[path])
 }
 
 pub(super) fn meta(name: &str) -> Vec<u8> {
@@ -107,17 +153,19 @@ pub(super) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn kind_name(key: &[u8]) -> &'static str {
     match key.first().copied() {
         Some(CERTIFICATE) => "certificates",
-        Some(STATE) => "state",
+        Some(b'e' | b'E') => "state",
         Some(GARBAGE) => "garbage",
         Some(HEADER) => "headers",
         Some(BLOCK_ID) => "block ids",
         Some(META) => "meta",
-        Some(TREE) => "state tree",
+        Some(b'n' | b'N') => "state tree",
         Some(SUPERSEDED) => "superseded shares",
         Some(PATIENT) => "patients",
         Some(RESEALING) => "resealings",
         Some(SHARE) => "shares",
         Some(TRANSACTION) => "transactions",
+        Some(GAP) => "gaps",
+        Some(PART) => "staged parts",
         _ => "other",
     }
 }

@@ -8,6 +8,9 @@
 //! level 1   one run for 256 heights, merged from level 0 when the last of them is committed
 //! ```
 //!
+//! Blocks that a snapshot skipped come later, in any order: each gets its run on level 0, and the last of its 256 heights merges them
+//! with what is there.
+//!
 //! A run is cut into rows of about 16 KiB, each under `kind || level (1) || first height (8) || first item (8)`. In a row
 //! an entry is the difference to the item before it as a LEB128 number, and on level 1 one byte, height - first height. Items are
 //! the first 5 bytes of a transaction's id, or a patient's number. A search costs one seek for each 256 heights.
@@ -126,12 +129,26 @@ impl ChainStore {
             writes.extend(rows(kind, BLOCKS, height, &entries));
             return Ok(());
         }
-        let first = height.saturating_sub(offset);
+        let place = u8::try_from(offset).unwrap_or(u8::MAX);
+        let mut entries: Vec<Occurrence> = items.into_iter().map(|item| (item, place)).collect();
+        self.take_blocks(writes, kind, height.saturating_sub(offset), &mut entries)?;
+        entries.sort_unstable();
+        writes.extend(rows(kind, GROUPS, height.saturating_sub(offset), &entries));
+        Ok(())
+    }
+
+    /// Takes the runs of a group's blocks out, and adds what they hold to `entries`.
+    fn take_blocks(
+        &self,
+        writes: &mut Batch,
+        kind: u8,
+        first: Height,
+        entries: &mut Vec<Occurrence>,
+    ) -> Result<(), StoreError> {
         let place = |of: Height| u8::try_from(of.get() - first.get()).unwrap_or(u8::MAX);
-        let mut entries: Vec<Occurrence> = items.into_iter().map(|item| (item, place(height))).collect();
         let (from, to) = (
             row_key(kind, BLOCKS, first, 0),
-            row_key(kind, BLOCKS, height, u64::MAX),
+            row_key(kind, BLOCKS, first.saturating_add(GROUP - 1), u64::MAX),
         );
         let mut is_sound = true;
         self.walk(
@@ -148,12 +165,63 @@ impl ChainStore {
                 is_sound
             },
         )?;
-        if !is_sound {
-            return Err(damaged());
+        if is_sound { Ok(()) } else { Err(damaged()) }
+    }
+
+    /// Takes the merged run of a group out, if there is one, and adds what it holds to `entries`.
+    fn take_group(
+        &self,
+        writes: &mut Batch,
+        kind: u8,
+        first: Height,
+        entries: &mut Vec<Occurrence>,
+    ) -> Result<(), StoreError> {
+        let (from, to) = (
+            row_key(kind, GROUPS, first, 0),
+            row_key(kind, GROUPS, first, u64::MAX),
+        );
+        let mut is_sound = true;
+        self.walk(
+            Bound::Included(&from),
+            Bound::Included(&to),
+            false,
+            &mut |key, value| {
+                match parse_key(key).and_then(|(_, item)| parse_row(GROUPS, item, value)) {
+                    Some(row) => entries.extend(row),
+                    None => is_sound = false,
+                }
+                writes.push((key.to_vec(), None));
+                is_sound
+            },
+        )?;
+        if is_sound { Ok(()) } else { Err(damaged()) }
+    }
+
+    /// Adds what a skipped block's items write: a run of its own.
+    pub(super) fn late_writes(writes: &mut Batch, kind: u8, height: Height, mut items: Vec<u64>) {
+        items.sort_unstable();
+        items.dedup();
+        let entries: Vec<Occurrence> = items.into_iter().map(|item| (item, 0)).collect();
+        writes.extend(rows(kind, BLOCKS, height, &entries));
+    }
+
+    /// Merges the runs of a height's group, once no block of it is missing any more.
+    pub(super) fn merge_if_whole(&self, height: Height) -> Result<(), StoreError> {
+        let first = height.saturating_sub(height.get() % GROUP);
+        let last = first.saturating_add(GROUP - 1);
+        if self.tip().is_none_or(|tip| tip.height < last) || self.has_gap(first..=last)? {
+            return Ok(());
         }
-        entries.sort_unstable();
-        writes.extend(rows(kind, GROUPS, first, &entries));
-        Ok(())
+        let mut writes = Batch::new();
+        for kind in [keys::TRANSACTION, keys::PATIENT] {
+            let mut entries = Vec::new();
+            self.take_group(&mut writes, kind, first, &mut entries)?;
+            self.take_blocks(&mut writes, kind, first, &mut entries)?;
+            entries.sort_unstable();
+            entries.dedup();
+            writes.extend(rows(kind, GROUPS, first, &entries));
+        }
+        self.apply(writes)
     }
 
     /// Heights within a range at which an item occurs, newest first, up to `count`.
@@ -187,19 +255,24 @@ impl ChainStore {
                 is_sound && heights.len() < count
             },
         )?;
+        if !is_sound {
+            return Err(damaged());
+        }
+        let mut merged = Vec::new();
         let mut next = Some(*within.end());
-        while let Some(end) = next.filter(|end| end >= within.start() && is_sound && heights.len() < count) {
+        while let Some(end) = next.filter(|end| end >= within.start() && merged.len() < count) {
             let Some((first, row)) = self.group_row(kind, item, end)? else {
                 break;
             };
             let found = row.iter().rev().filter(|(of, _)| *of == item);
             let found = found.map(|(_, offset)| first.saturating_add(u64::from(*offset)));
-            heights.extend(found.filter(|height| within.contains(height)));
+            merged.extend(found.filter(|height| within.contains(height)));
             next = first.checked_sub(1);
         }
-        if !is_sound {
-            return Err(damaged());
-        }
+        // Runs of blocks may be older than merged ones: those of blocks that came late.
+        heights.extend(merged);
+        heights.sort_unstable_by(|a, b| b.cmp(a));
+        heights.dedup();
         heights.truncate(count);
         Ok(heights)
     }

@@ -1,5 +1,6 @@
 mod on_disk;
 
+use super::table::Batch;
 use super::*;
 use crate::StoreOptions;
 use crate::testing::{CHAIN, Machine, Numbers, header};
@@ -198,8 +199,8 @@ fn an_unfinished_start_leaves_nothing_behind() {
     let index = MemoryIndex::new();
     index
         .apply(vec![
-            (keys::state(b"....left over"), Some(vec![1])),
-            (keys::tree(&[3]), Some(vec![1])),
+            (Side::First.state(b"....left over"), Some(vec![1])),
+            (Side::First.tree(&[3]), Some(vec![1])),
         ])
         .unwrap();
     let chain = ChainStore::in_memory(&index).unwrap();
@@ -245,16 +246,17 @@ fn a_view_expires_instead_of_showing_something_else() {
     let chain = memory();
     let mut parent = start(&chain);
     let view = chain.view();
-    for height in 1..=70 {
+    let most = view::UNDO_MAX as u64;
+    for height in 1..=most + 6 {
         parent = put(&chain, &header(height, 0, parent), &write(1, &[1])).unwrap();
         let read = StateReader::get(&view, &state_key(1));
-        assert_eq!(read.is_ok(), height <= 64);
+        assert_eq!(read.is_ok(), height <= most);
         assert!(read.is_err() || read == Ok(None));
     }
     drop(view);
-    put(&chain, &header(71, 0, parent), &write(1, &[2])).unwrap();
+    put(&chain, &header(most + 7, 0, parent), &write(1, &[2])).unwrap();
     assert_eq!(
-        chain.shared().undo.after(Height::ZERO).count(),
+        chain.shared().undo.count(),
         0,
         "nothing is remembered without views"
     );
@@ -500,4 +502,110 @@ fn the_whole_store_survives_crashes_and_goes_on() {
         }
     }
     assert_eq!(StoreOptions::default().cache_bytes, 64 << 20);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Blocks that a snapshot skipped are filled in in any order, beside new blocks.
+    #[test]
+    fn skipped_blocks_are_found_once_they_are_filled_in(
+        seed in any::<u64>(),
+        skipped in 1u64..700,
+        more in 0u64..300,
+    ) {
+        let mut numbers = Numbers(seed);
+        let chain = memory();
+        let mut parent = start(&chain);
+        // As an installed snapshot leaves it.
+        let mut batch = Batch::new();
+        for height in 1..=skipped {
+            let header = header(height, 0, parent);
+            parent = header.id(&CHAIN);
+            commit::header_writes(&mut batch, &header, parent, None);
+        }
+        let tip = Tip { height: Height::new(skipped), id: parent };
+        batch.push((keys::meta(TIP), Some(commit::encode_tip(tip))));
+        batch.push((keys::of_height(keys::GAP, Height::new(1)), Some(skipped.to_be_bytes().to_vec())));
+        chain.apply(batch).unwrap();
+        chain.shared_mut().tip = Some(tip);
+
+        let touched = |height: u64| -> Vec<PrincipalId> {
+            let mut own = Numbers(height ^ seed);
+            (0..own.below(5)).map(|_| PrincipalId::new(u32::try_from(own.below(9)).unwrap())).collect()
+        };
+        let mut todo: Vec<u64> = (1..=skipped).collect();
+        let mut known: BTreeMap<u64, Vec<PrincipalId>> = BTreeMap::new();
+        for height in skipped + 1..=skipped + more {
+            let content = Content { patients: touched(height), ..Content::default() };
+            parent = put(&chain, &header(height, 0, parent), &content).unwrap();
+            known.insert(height, content.patients);
+            for _ in 0..numbers.below(4).min(todo.len() as u64) {
+                let late = todo.swap_remove(usize::try_from(numbers.below(todo.len() as u64)).unwrap());
+                chain.fill_gap(Height::new(late), &[], &touched(late)).unwrap();
+                known.insert(late, touched(late));
+            }
+        }
+        let check = |known: &BTreeMap<u64, Vec<PrincipalId>>| {
+            for patient in 0..9 {
+                let patient = PrincipalId::new(patient);
+                let expected: Vec<Height> = known
+                    .iter()
+                    .rev()
+                    .filter(|(_, patients)| patients.contains(&patient))
+                    .map(|(height, _)| Height::new(*height))
+                    .collect();
+                let found = chain.patient_heights(patient, Height::MAX, 10_000).unwrap();
+                assert_eq!(found, expected);
+                let newest = chain.patient_heights(patient, Height::MAX, 3).unwrap();
+                assert_eq!(newest, expected[..expected.len().min(3)]);
+            }
+        };
+        check(&known);
+        let open: u64 = chain.gaps(usize::MAX).unwrap().iter()
+            .map(|gap| gap.end().get() - gap.start().get() + 1).sum();
+        prop_assert_eq!(open, todo.len() as u64);
+        // Filling in twice changes nothing.
+        for late in todo.into_iter().rev() {
+            chain.fill_gap(Height::new(late), &[], &touched(late)).unwrap();
+            chain.fill_gap(Height::new(late), &[], &[PrincipalId::new(8)]).unwrap();
+            known.insert(late, touched(late));
+        }
+        check(&known);
+        prop_assert!(chain.gaps(9).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn headers_ahead_of_their_blocks_are_shown_to_nobody() {
+    let chain = memory();
+    let mut parent = start(&chain);
+    let headers: Vec<(BlockId, Header)> = (1..=5)
+        .map(|height| {
+            let header = header(height, 0, parent);
+            parent = header.id(&CHAIN);
+            (parent, header)
+        })
+        .collect();
+    let last = &headers[4].1;
+    chain.keep_headers(&headers, &certificate(last)).unwrap();
+    assert_eq!(chain.header(Height::new(1)).unwrap(), None);
+    assert_eq!(chain.block_id(Height::new(5)).unwrap(), None);
+    assert_eq!(chain.height_of(&headers[2].0).unwrap(), None);
+    assert_eq!(chain.certificate(last.height).unwrap(), None);
+    assert_eq!(chain.certificate_from(Height::ZERO).unwrap(), None);
+    assert_eq!(chain.headers(Height::ZERO, 9).unwrap().len(), 1);
+    assert_eq!(chain.headers_ahead(Height::ZERO, 9).unwrap(), headers);
+    put(&chain, &headers[0].1, &Content::default()).unwrap();
+    assert_eq!(
+        chain.header(Height::new(1)).unwrap().as_ref(),
+        Some(&headers[0].1)
+    );
+    assert_eq!(chain.headers_ahead(Height::ZERO, 2).unwrap(), headers[1..3]);
+    // Nothing was staged.
+    assert!(matches!(
+        chain.install(Height::new(5), &TreeChanges::new()),
+        Err(StoreError::Initialisation(_))
+    ));
+    assert_eq!(chain.tip().map(|tip| tip.height), Some(Height::new(1)));
 }

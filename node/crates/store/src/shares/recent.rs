@@ -70,6 +70,22 @@ impl Recent {
         retired
     }
 
+    /// Everything up to a height.
+    pub(crate) fn up_to(&self, height: Height) -> Vec<(Height, DealingKey, ShareLocation)> {
+        let known = self.by_height.iter().take_while(|(of, _)| *of <= height);
+        known
+            .filter_map(|(height, dealing)| Some((*height, *dealing, self.get(dealing)?)))
+            .collect()
+    }
+
+    /// Forgets a dealing whose share's place the index knows by now.
+    pub(crate) fn forget(&mut self, dealing: &DealingKey) {
+        if let Some((height, at)) = self.by_dealing.remove(dealing) {
+            self.by_height.remove(&(height, *dealing));
+            self.places.remove(&at);
+        }
+    }
+
     /// The first location that a scan must still find.
     pub(crate) fn lowest_place(&self) -> Option<ShareLocation> {
         self.places.first().copied()
