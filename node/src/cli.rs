@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod block;
+mod durability;
 mod keys;
 mod output;
 mod person;
@@ -65,6 +66,8 @@ enum Command {
     },
     /// Put and get health records; see who looked.
     Record(record::RecordArguments),
+    /// Calculate how likely blocks are lost, closed or stolen, for a number of hospitals and the risks they run.
+    Durability(durability::DurabilityArguments),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -162,6 +165,7 @@ async fn run(command: Command, output: Output) -> Result<(), CliError> {
         Command::Tx(arguments) => tx::run(arguments, output).await,
         Command::Block { node, command } => block::run(&node, &command, output).await,
         Command::Record(arguments) => record::run(arguments, output).await,
+        Command::Durability(arguments) => durability::run(&arguments, output),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "salus", &mut std::io::stdout());
             Ok(())

@@ -22,6 +22,8 @@
 //! - **Catch up**: a batch of headers under one certificate, checked back to the own tip; then block for block.
 //! - **Repair**: newest first, paced, in passes; what cannot be repaired in one pass is tried in the next.
 //!
+//! Beside all this, [`durability`] calculates how long shares last under given risks.
+//!
 //! Invariants:
 //! - [`Effect::Blame`] names nobody who answered honestly: only shares that do not belong to a sound header, and
 //!   headers that no honest peer sends. Silence, refusal and slowness are never blamed.
@@ -42,6 +44,8 @@ mod gather;
 mod headers;
 mod peers;
 mod ranges;
+
+pub mod durability;
 
 #[cfg(test)]
 #[allow(
