@@ -11,7 +11,7 @@ use salus_archive::{
 use salus_net::{Protocol, RequestError, SendError};
 use salus_seal::OpenedBlock;
 use salus_store::{ShareCheck, StoreError};
-use salus_types::{BlockId, Header, Height, MemberId, SealedShare, codec};
+use salus_types::{BlockId, Evidence, Header, Height, MemberId, SealedShare, codec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -52,6 +52,8 @@ pub(crate) enum Event {
         member: MemberId,
         answer: Answer,
     },
+    /// The own share of a height fails its check.
+    Damaged(Height),
     /// Look for lost shares again.
     LookForLost,
     Stop,
@@ -154,6 +156,7 @@ impl Archivist {
                 member,
                 answer,
             } => self.on_answer(request, member, answer),
+            Event::Damaged(height) => self.feed(Input::Missing(vec![height..=height])),
             Event::LookForLost => self.look_for_lost(),
             Event::Stop => Ok(()),
         }
@@ -269,11 +272,15 @@ impl Archivist {
                 member,
                 height,
                 fault,
+                evidence,
                 ..
             } => {
                 metrics::counter!("salus_wrong_answers_total", "member" => member.get().to_string())
                     .increment(1);
                 tracing::warn!(%member, %height, %fault, "a member answered as no honest one does");
+                if let Some(wrong) = evidence {
+                    self.tell_chain(chain::Event::Evidence(Box::new(Evidence::WrongShare(*wrong))));
+                }
                 Ok(())
             }
             Effect::Diverged { height, reason } => {

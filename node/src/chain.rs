@@ -15,12 +15,14 @@
 //! - `judging`: whether a block may be voted for;
 //! - `probation`: watching before voting again, after the write-ahead log was lost;
 //! - `committing`: a decided block becomes part of the chain;
+//! - `evidence`: proof of members' faults on its way into a block;
 //! - `timers`, `event`: what wakes the loop up.
 
 mod blocks;
 mod committing;
 mod deciding;
 mod event;
+mod evidence;
 mod judging;
 mod probation;
 mod timers;
@@ -39,9 +41,7 @@ use salus_consensus::{Consensus, Input};
 use salus_execution::ExecutionError;
 use salus_store::{StoreError, Wal};
 use salus_types::state::StateFault;
-use salus_types::{
-    BlockId, CommitCertificate, Evidence, Header, Height, MemberId, TransactionId, ValidatorSet, codec,
-};
+use salus_types::{BlockId, CommitCertificate, Header, Height, MemberId, TransactionId, ValidatorSet, codec};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -142,7 +142,7 @@ pub(crate) struct Chain {
     /// Inputs for the core that its own effects gave rise to.
     inputs: VecDeque<Input>,
     waiters: BTreeMap<TransactionId, Vec<Reply<CommittedTransaction>>>,
-    evidence: Vec<Evidence>,
+    evidence: evidence::Waiting,
     /// When the tip was committed.
     committed_at: Duration,
     /// Another validator has begun the height after the tip.
@@ -172,7 +172,7 @@ impl Chain {
             timers: Timers::default(),
             inputs: VecDeque::new(),
             waiters: BTreeMap::new(),
-            evidence: Vec::new(),
+            evidence: evidence::Waiting::default(),
             committed_at: Duration::ZERO,
             summoned: false,
         };
@@ -186,6 +186,7 @@ impl Chain {
     pub(crate) fn run(mut self) -> Result<(), Halt> {
         self.committed_at = self.now();
         self.timers.set(Alarm::Tip, self.now());
+        self.evidence = evidence::Waiting::load(&self.view.index);
         // A log of the height after the tip means that this node was voting when it stopped: go on at once.
         if self.wal.height() == self.tip.header.height.next() && !self.wal.entries().is_empty() {
             self.start_height()?;
@@ -226,6 +227,7 @@ impl Chain {
                 self.on_wait(id, reply);
                 Ok(())
             }
+            Event::Evidence(evidence) => self.on_evidence(*evidence),
             Event::Failed(reason) => Err(Halt::Part(reason)),
             Event::Stop => Ok(()),
         }

@@ -14,11 +14,13 @@ use crate::query;
 use crate::recent::CommittedBlock;
 use crate::view::{OUTBOX_MAX, View};
 use salus_api::{
-    BlockHead, MemberStatus, NodeStatus, PrincipalState, Rejection, Request, StateAnswer, StorageStatus,
+    BlockHead, MemberFaults, MemberStatus, NodeStatus, PrincipalState, Rejection, Request, StateAnswer,
+    StorageStatus,
 };
+use salus_execution::Faults;
 use salus_types::state::{StateFault, StateKey};
 use salus_types::{
-    BlockId, Hash, Height, PrincipalId, Timestamp, TransactionId, UnverifiedTransaction, codec,
+    BlockId, Hash, Height, MemberId, PrincipalId, Timestamp, TransactionId, UnverifiedTransaction, codec,
 };
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
@@ -161,13 +163,30 @@ impl ClientDesk {
             let linked = peers
                 .iter()
                 .any(|peer| peer.member == member.id && peer.connected);
-            MemberStatus {
+            Ok(MemberStatus {
                 validating: validators.get(member.id).is_some(),
                 connected: linked || member.id == view.me,
+                faults: self.faults(member.id)?,
                 member,
-            }
+            })
         };
-        Ok(members.into_iter().map(status).collect())
+        members.into_iter().map(status).collect()
+    }
+
+    fn faults(&self, member: MemberId) -> Result<MemberFaults, String> {
+        let Faults {
+            double_votes,
+            wrong_shares,
+        } = self
+            .view
+            .executor
+            .faults(&self.view.index, member)
+            .map_err(text)?;
+        Ok(MemberFaults {
+            double_votes: double_votes.count(),
+            wrong_shares: wrong_shares.count(),
+            latest: double_votes.latest().max(wrong_shares.latest()),
+        })
     }
 
     fn headers(&self, from: Option<Height>, limit: u16) -> Result<Vec<salus_types::Header>, String> {

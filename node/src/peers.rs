@@ -2,6 +2,7 @@
 //! nodes can't wait for each other.
 
 use crate::admission::admit;
+use crate::archivist;
 use crate::chain;
 use crate::courier::Courier;
 use crate::pieces;
@@ -11,9 +12,14 @@ use crate::wire::{
     Transactions,
 };
 use salus_net::{GossipId, Protocol, Reply, Verdict};
-use salus_types::{Height, MemberId, codec};
+use salus_seal::{AskedShare, CheckedShare};
+use salus_store::StoreError;
+use salus_types::{BlockId, Header, Height, MemberId, codec};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+
+/// Blocks of a height, and of those right above it, that may have been voted for and are not committed here.
+const UNDECIDED_MAX: usize = 16;
 
 /// Something a peer wants.
 pub(crate) enum Job {
@@ -37,6 +43,7 @@ pub(crate) struct PeerDesk {
     pub(crate) view: Arc<View>,
     pub(crate) courier: Arc<Courier>,
     pub(crate) chain: SyncSender<chain::Event>,
+    pub(crate) archive: SyncSender<archivist::Event>,
 }
 
 impl PeerDesk {
@@ -75,11 +82,7 @@ impl PeerDesk {
                 purpose,
             }) => {
                 tracing::debug!(%from, %height, ?purpose, "a member asked for the own share");
-                metrics::counter!("salus_shares_served_total").increment(1);
-                self.view
-                    .shares
-                    .get_block(&block)
-                    .map(|share| share.map_or(ShareAnswer::Missing, ShareAnswer::Share))
+                self.own_share(height, &block)
             }
             Ok(ShareAsk::Headers { from, max }) => self.headers(from, max),
             Ok(ShareAsk::Holds { height }) => self.view.shares.contains(height).map(ShareAnswer::Holds),
@@ -91,8 +94,48 @@ impl PeerDesk {
         })
     }
 
+    /// The own share of a block under this member's signature. It is checked before it is signed: what the disk has spoiled
+    /// is missing, and to be repaired.
+    fn own_share(&self, height: Height, block: &BlockId) -> Result<ShareAnswer, StoreError> {
+        let view = &self.view;
+        let Some(header) = self.header(height, block)? else {
+            return Ok(ShareAnswer::Missing);
+        };
+        let Some(share) = view.shares.get_block(block)? else {
+            return Ok(ShareAnswer::Missing);
+        };
+        let share = match CheckedShare::check(share, &header) {
+            Ok(share) if share.slot() == view.slot => share,
+            _ => {
+                tracing::warn!(%height, "the own share is damaged: it is not handed out, but repaired");
+                let _ = self.archive.try_send(archivist::Event::Damaged(height)); // the next who asks finds it again
+                return Ok(ShareAnswer::Missing);
+            }
+        };
+        let asked = AskedShare {
+            chain: &view.chain,
+            block: *block,
+            dealing: (&header).into(),
+            holder: &view.holder(),
+        };
+        metrics::counter!("salus_shares_served_total").increment(1);
+        Ok(ShareAnswer::Share(share.sign(&asked, &view.keys.consensus)))
+    }
+
+    /// The header of a block, committed or only decided: its share was kept before the vote for it, with the header.
+    fn header(&self, height: Height, block: &BlockId) -> Result<Option<Header>, StoreError> {
+        let view = &self.view;
+        if let Some(header) = view.index.header(height)? {
+            return Ok((header.id(&view.chain) == *block).then_some(header));
+        }
+        let recent = view.shares.recent_headers(height, UNDECIDED_MAX)?;
+        Ok(recent
+            .into_iter()
+            .find_map(|(id, header)| (id == *block && header.id(&view.chain) == *block).then_some(header)))
+    }
+
     /// Headers from a height on, up to the last one whose certificate is kept.
-    fn headers(&self, from: Height, max: u64) -> Result<ShareAnswer, salus_store::StoreError> {
+    fn headers(&self, from: Height, max: u64) -> Result<ShareAnswer, StoreError> {
         let index = &self.view.index;
         let count = usize::try_from(max.min(HEADERS_MAX)).unwrap_or_default();
         let mut headers: Vec<_> = index

@@ -334,6 +334,7 @@ impl Running {
             shares,
             wal,
             pieces,
+            snapshots: _,
             lock,
             report,
         } = store;
@@ -395,6 +396,7 @@ impl Running {
             view: Arc::clone(&self.view),
             courier: Arc::clone(&self.courier),
             chain: self.chain.clone(),
+            archive: self.archive.clone(),
         };
         self.pool("peer desk", jobs, move |job| desk.handle(job))?;
         let from_network = FromNetwork {
@@ -424,10 +426,7 @@ impl Running {
             id: tip.id,
         };
         let mut archive = Archive::new(settings, known, validators.clone());
-        let holders = validators
-            .iter()
-            .map(|validator| (validator.member, validator.slot))
-            .collect();
+        let holders = validators.iter().copied().collect();
         archive.handle(view.clock.elapsed(), salus_archive::Input::Holders(holders));
         let archivist = Archivist::new(
             Arc::clone(view),

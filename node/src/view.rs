@@ -10,7 +10,7 @@ use salus_api::RepairStatus;
 use salus_execution::Executor;
 use salus_genesis::Params;
 use salus_store::{ChainStore, PieceStore, ShareLog};
-use salus_types::{ChainId, Header, Height, MemberId, Slot, UnverifiedTransaction};
+use salus_types::{ChainId, Header, Height, MemberId, Slot, UnverifiedTransaction, Validator};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -105,6 +105,15 @@ impl View {
     /// The last committed height.
     pub(crate) fn tip(&self) -> Height {
         self.index.tip().map_or(Height::ZERO, |tip| tip.height)
+    }
+
+    /// This member as a holder of shares.
+    pub(crate) fn holder(&self) -> Validator {
+        Validator {
+            member: self.me,
+            key: self.keys.consensus.public(),
+            slot: self.slot,
+        }
     }
 
     /// Fresh bytes from the operating system. Without its generator nothing secret can be made, so the node stops.

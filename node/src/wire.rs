@@ -10,7 +10,7 @@
 //! | requests `records` | [`RecordAsk`] | [`RecordAnswer`] |
 
 use salus_types::codec::{Decode, Encode};
-use salus_types::{BlockId, CommitCertificate, Header, Height, SealedShare, UnverifiedTransaction};
+use salus_types::{BlockId, CommitCertificate, Header, Height, SignedShare, UnverifiedTransaction};
 
 /// Bytes of a direct message, at most.
 pub(crate) const DIRECT_MAX: usize = 64 << 10;
@@ -118,8 +118,8 @@ pub(crate) enum ShareAsk {
 /// The answer to a [`ShareAsk`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum ShareAnswer {
-    /// The share.
-    Share(SealedShare),
+    /// The share, under its holder's signature.
+    Share(SignedShare),
     /// Consecutive headers, and the certificate of the last.
     Headers {
         /// From the height asked for on.
@@ -187,7 +187,7 @@ mod tests {
     use data_encoding::HEXLOWER;
     use expect_test::{Expect, expect};
     use salus_types::codec;
-    use salus_types::{Hash, Slot};
+    use salus_types::{Hash, SealedShare, Signature, Slot};
 
     fn golden<T: Encode + Decode<()> + PartialEq>(value: &T, expected: Expect) {
         let bytes = codec::encode(value);
@@ -232,8 +232,13 @@ mod tests {
             fragment: vec![3],
         };
         golden(
-            &ShareAnswer::Share(share),
-            expect!["00fb012c01020202020202020202020202020202020202020202020202020202020202020202000103"],
+            &ShareAnswer::Share(SignedShare {
+                share,
+                signature: Signature::new([9; 64]),
+            }),
+            expect![
+                "00fb012c0102020202020202020202020202020202020202020202020202020202020202020200010309090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909090909"
+            ],
         );
         golden(
             &ShareAnswer::Headers {

@@ -4,7 +4,7 @@ use super::timers::Alarm;
 use super::{Chain, Halt, fault_or};
 use crate::wire::{BodyAnswer, BodyAsk};
 use salus_consensus::Input;
-use salus_execution::{BlockEnv, ExecutedBlock};
+use salus_execution::{BlockEnv, ExecutedBlock, Selection};
 use salus_net::{Bytes, Protocol};
 use salus_seal::{Binding, DataKey, Dealing, Parameters, seal};
 use salus_types::{
@@ -131,7 +131,11 @@ impl Chain {
             time: self.block_time(),
             proposer: self.view.me,
         };
-        let selection = self.view.executor.select(&self.view.index, &env, &[], candidates);
+        let evidence = self.evidence_for_block();
+        let selection = self
+            .view
+            .executor
+            .select(&self.view.index, &env, &[], evidence, candidates);
         let selection = match fault_or(selection)? {
             Ok(selection) => selection,
             Err(reason) => {
@@ -139,12 +143,13 @@ impl Chain {
                 return Ok(());
             }
         };
+        self.evidence_selected(&selection.evidence);
         for (transaction, reason) in &selection.dropped {
             tracing::debug!(id = %transaction.id(), %reason, "dropped from the pool");
             let payload = transaction.payload();
             self.view.pool().remove(payload.sender, payload.sequence);
         }
-        let Some((header, candidate)) = self.seal_block(&env, round, selection.taken, selection.block) else {
+        let Some((header, candidate)) = self.seal_block(&env, round, selection) else {
             return Ok(());
         };
         let block = header.id(&self.view.chain);
@@ -163,13 +168,13 @@ impl Chain {
         self.view.clock.wall().max(self.tip.header.time.saturating_add(1))
     }
 
-    fn seal_block(
-        &self,
-        env: &BlockEnv,
-        round: Round,
-        transactions: Vec<Transaction>,
-        executed: ExecutedBlock,
-    ) -> Option<(Header, Candidate)> {
+    fn seal_block(&self, env: &BlockEnv, round: Round, selection: Selection) -> Option<(Header, Candidate)> {
+        let Selection {
+            taken: transactions,
+            evidence,
+            block: executed,
+            ..
+        } = selection;
         let ids: Vec<TransactionId> = transactions.iter().map(Transaction::id).collect();
         let body = Body {
             transactions: transactions
@@ -177,7 +182,7 @@ impl Chain {
                 .map(|one| one.as_unverified().clone())
                 .collect(),
             receipts: executed.receipts.clone(),
-            evidence: self.evidence.clone(),
+            evidence,
             parent_certificate: self.tip.certificate.clone(),
             reseals: Vec::new(),
         };

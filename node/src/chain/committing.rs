@@ -98,8 +98,7 @@ impl Chain {
         let header = candidate.header.clone();
         let (block, executed) = blocks::shared(candidate);
         self.clean_pool(header.height, &block.body.transactions, &executed.state);
-        self.evidence
-            .retain(|evidence| !block.body.evidence.contains(evidence));
+        self.evidence_committed(&block.body.evidence)?;
         self.answer_waiters(&block);
         self.events.publish(&PublishedBlock {
             height: header.height,

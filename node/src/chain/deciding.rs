@@ -6,13 +6,11 @@ use crate::archivist;
 use crate::wire::Direct;
 use salus_consensus::{Effect, Input, Message};
 use salus_store::SigningStep;
-use salus_types::{Hash, Height, MemberId, Round, VoteKind, codec};
+use salus_types::{Evidence, Hash, Height, MemberId, Round, VoteKind, codec};
 use std::time::Duration;
 
 /// How long to wait for a pushed dealing before asking for it.
 const PUSH_PATIENCE: Duration = Duration::from_millis(150);
-/// Pieces of evidence that wait for a block, at most.
-const EVIDENCE_MAX: usize = 64;
 
 /// Something that is about to leave under this member's signature.
 struct Signed {
@@ -177,8 +175,9 @@ impl Chain {
             }
             Effect::Decided { certificate, header } => self.on_decided(header, certificate)?,
             Effect::Finalized { evidence, .. } | Effect::Abandoned { evidence, .. } => {
-                self.evidence.extend(evidence);
-                self.evidence.truncate(EVIDENCE_MAX);
+                evidence
+                    .into_iter()
+                    .try_for_each(|votes| self.on_evidence(Evidence::DoubleVote(votes)))?;
             }
             Effect::NilVote {
                 height,

@@ -2,7 +2,9 @@
 
 use crate::wire::{BodyAnswer, BodyAsk};
 use salus_api::{CommittedTransaction, Reply};
-use salus_types::{BlockId, CommitCertificate, Header, Height, MemberId, SealedShare, TransactionId};
+use salus_types::{
+    BlockId, CommitCertificate, Evidence, Header, Height, MemberId, SealedShare, TransactionId,
+};
 
 /// One closed enum: what is not here cannot happen to the chain.
 pub(crate) enum Event {
@@ -33,6 +35,8 @@ pub(crate) enum Event {
         id: TransactionId,
         reply: Reply<CommittedTransaction>,
     },
+    /// A member was found to have answered wrongly under its signature.
+    Evidence(Box<Evidence>),
     /// A part of the node that the chain can't do without has failed.
     Failed(String),
     /// The node stops.

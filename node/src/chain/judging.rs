@@ -4,7 +4,9 @@ use super::blocks::Candidate;
 use super::{Chain, Halt, fault_or};
 use salus_execution::BlockEnv;
 use salus_seal::{CheckedDealing, Dealing, SUITE_SSMS};
-use salus_types::{Body, Header, Height, Sealing, Transaction, TransactionId, UnverifiedTransaction};
+use salus_types::{
+    Body, Evidence, Header, Height, Sealing, Transaction, TransactionId, UnverifiedTransaction,
+};
 
 /// How far ahead of this machine's clock a block's time may be, in milliseconds.
 const CLOCK_SKEW_MAX_MS: u64 = 10_000;
@@ -67,12 +69,14 @@ impl Chain {
             time: header.time,
             proposer: header.proposer,
         };
-        let executed = match fault_or(self.view.executor.execute(
+        let executed = self.view.executor.execute(
             &self.view.index,
             &env,
             &body.reseals,
+            &body.evidence,
             &transactions,
-        ))? {
+        );
+        let executed = match fault_or(executed)? {
             Ok(executed) => executed,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -112,11 +116,12 @@ impl Chain {
             }
             _ => return Err("it lacks the certificate of its parent".into()),
         }
-        for evidence in &body.evidence {
-            salus_consensus::verify_evidence(evidence, &self.validators, &self.view.chain)
-                .map_err(|error| error.to_string())?;
+        if body.evidence.len() > Evidence::COUNT_MAX {
+            return Err("it holds too much evidence".into());
         }
-        Ok(())
+        body.evidence
+            .iter()
+            .try_for_each(|evidence| self.check_evidence(evidence))
     }
 
     /// Checks signatures, except of transactions that the pool holds: those were checked under the same keys.

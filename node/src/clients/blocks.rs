@@ -2,6 +2,7 @@
 
 use super::{ClientDesk, deliver};
 use crate::archivist;
+use crate::chain;
 use crate::recent::CommittedBlock;
 use crate::wire::{LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose};
 use salus_api::{
@@ -9,10 +10,10 @@ use salus_api::{
 };
 use salus_archive::ReadError;
 use salus_net::Protocol;
-use salus_seal::CheckedShare;
+use salus_seal::{AnswerError, AskedShare, CheckedShare};
 use salus_types::abi::access::{self, AccessEvent, LogEntry, LogHead};
 use salus_types::{
-    Body, ContractId, Header, Height, Member, MemberId, PrincipalId, SealedShare, TransactionId, codec,
+    BlockId, Body, ContractId, Evidence, Header, Height, Member, MemberId, PrincipalId, TransactionId, codec,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -224,7 +225,10 @@ impl ClientDesk {
         for (member, answer) in asked {
             let state = match answer {
                 Shown::Now(state) => state,
-                Shown::Later(answer) => read_share(&header, tokio::time::timeout(SHOW_TIMEOUT, answer).await),
+                Shown::Later(answer) => {
+                    let answer = tokio::time::timeout(SHOW_TIMEOUT, answer).await;
+                    self.read_share(member, &header, answer)
+                }
             };
             holders.push(ShareHolder {
                 member: member.id,
@@ -238,8 +242,7 @@ impl ClientDesk {
     fn ask_share(&self, member: &Member, header: &Header) -> Shown {
         let block = header.id(&self.view.chain);
         if member.id == self.view.me {
-            let share = self.view.shares.get_block(&block).ok().flatten();
-            return Shown::Now(share.map_or(ShareState::Missing, |share| checked(share, header)));
+            return Shown::Now(self.own_share_state(&block, header));
         }
         let ask = ShareAsk::Share {
             height: header.height,
@@ -249,6 +252,41 @@ impl ClientDesk {
         match self.courier.ask(member.id, Protocol::Shares, codec::encode(&ask)) {
             Ok(answer) => Shown::Later(answer),
             Err(_) => Shown::Now(ShareState::Unreachable),
+        }
+    }
+
+    fn own_share_state(&self, block: &BlockId, header: &Header) -> ShareState {
+        let share = self.view.shares.get_block(block).ok().flatten();
+        match share.map(|share| CheckedShare::check(share, header)) {
+            Some(Ok(_)) => ShareState::Held,
+            Some(Err(_)) | None => ShareState::Missing,
+        }
+    }
+
+    /// What a member's answer shows. A wrong share under its signature is evidence, and handed in.
+    fn read_share(&self, member: &Member, header: &Header, answer: TimedAnswer) -> ShareState {
+        let Ok(Ok(Ok(bytes))) = answer else {
+            return ShareState::Unreachable;
+        };
+        let answer = match codec::decode(&bytes, LARGE_MAX) {
+            Ok(ShareAnswer::Share(answer)) => answer,
+            Ok(_) => return ShareState::Missing,
+            Err(_) => return ShareState::Unreachable,
+        };
+        let asked = AskedShare {
+            chain: &self.view.chain,
+            block: header.id(&self.view.chain),
+            dealing: header.into(),
+            holder: &member.validator(),
+        };
+        match CheckedShare::check_answer(answer, &asked) {
+            Ok(_) => ShareState::Held,
+            Err(AnswerError::Wrong { evidence, .. }) => {
+                let evidence = Box::new(Evidence::WrongShare(*evidence));
+                let _ = self.chain.try_send(chain::Event::Evidence(evidence)); // whoever asks again finds it again
+                ShareState::Wrong
+            }
+            Err(AnswerError::Spoiled(_)) => ShareState::Unreachable,
         }
     }
 }
@@ -261,25 +299,6 @@ enum Shown {
 
 type TimedAnswer =
     Result<Result<crate::courier::Answer, oneshot::error::RecvError>, tokio::time::error::Elapsed>;
-
-fn read_share(header: &Header, answer: TimedAnswer) -> ShareState {
-    let Ok(Ok(Ok(bytes))) = answer else {
-        return ShareState::Unreachable;
-    };
-    match codec::decode(&bytes, LARGE_MAX) {
-        Ok(ShareAnswer::Share(share)) => checked(share, header),
-        Ok(_) => ShareState::Missing,
-        Err(_) => ShareState::Wrong,
-    }
-}
-
-fn checked(share: SealedShare, header: &Header) -> ShareState {
-    if CheckedShare::check(share, header).is_ok() {
-        ShareState::Held
-    } else {
-        ShareState::Wrong
-    }
-}
 
 /// A patient's log entries in a body, newest first.
 fn log_entries(body: &Body, patient: PrincipalId) -> Vec<LogEntry> {

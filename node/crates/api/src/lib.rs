@@ -47,9 +47,9 @@ pub use error::{ErrorBody, ErrorCode};
 pub use events::{Cursor, CursorParseError, EventLog, PublishedBlock};
 pub use refusal::{PieceRefusal, QueryRefusal, ReadRefusal, Rejection};
 pub use request::{
-    BlockHead, CommittedTransaction, LogPage, MemberStatus, NodeStatus, PrincipalState, QueryAnswer,
-    ReconstructedBlock, RepairStatus, Reply, Request, ShareHolder, ShareState, StateAnswer, StorageStatus,
-    TransactionStatus,
+    BlockHead, CommittedTransaction, LogPage, MemberFaults, MemberStatus, NodeStatus, PrincipalState,
+    QueryAnswer, ReconstructedBlock, RepairStatus, Reply, Request, ShareHolder, ShareState, StateAnswer,
+    StorageStatus, TransactionStatus,
 };
 pub use routes::openapi;
 pub use server::serve;

@@ -228,6 +228,19 @@ pub struct MemberStatus {
     pub validating: bool,
     /// Whether this node has a connection to it; true for itself.
     pub connected: bool,
+    /// What it was proven guilty of on the chain.
+    pub faults: MemberFaults,
+}
+
+/// What a member was proven guilty of, each height counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemberFaults {
+    /// Heights at which it voted twice.
+    pub double_votes: u32,
+    /// Heights of which it handed out a wrong share under its signature.
+    pub wrong_shares: u32,
+    /// The highest of them all.
+    pub latest: Option<Height>,
 }
 
 /// What every node keeps whole of a block.

@@ -3,7 +3,8 @@
 use crate::HeadersError;
 use salus_seal::{OpenError, OpenedBlock, SealingError, ShareError};
 use salus_types::{
-    BlockId, ChainId, CommitCertificate, Header, Height, MemberId, SealedShare, Slot, ValidatorSet,
+    BlockId, ChainId, CommitCertificate, Header, Height, MemberId, SealedShare, SignedShare, Slot, Validator,
+    ValidatorSet, WrongShare,
 };
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -38,7 +39,8 @@ pub enum ShareRefusal {
     Busy,
     /// No ticket on the chain allows this read.
     NotAllowed,
-    /// The request did not reach it, or the answer did not arrive whole.
+    /// The request did not reach it, or the answer did not arrive whole: a share that does not fit its signature is as
+    /// good as none, since anyone on the way may have spoiled it.
     Unreachable,
 }
 
@@ -90,8 +92,8 @@ pub enum Input {
     Connected(MemberId),
     /// A member can no longer be asked; what it was asked will not be answered.
     Disconnected(MemberId),
-    /// Who holds which slot, whole: replaces what was known.
-    Holders(Vec<(MemberId, Slot)>),
+    /// Who holds which slot and signs with which key, whole: replaces what was known.
+    Holders(Vec<Validator>),
     /// The validators that decide the heights after the own tip. Before `Applied` or `Committed` when they change.
     Validators(ValidatorSet),
     /// Someone wants a block opened.
@@ -112,7 +114,7 @@ pub enum Input {
         /// Who answered.
         member: MemberId,
         /// The share as it came, unchecked, or why there is none.
-        result: Result<SealedShare, ShareRefusal>,
+        result: Result<SignedShare, ShareRefusal>,
     },
     /// A peer says how far it is.
     Tip {
@@ -199,7 +201,7 @@ pub enum Effect {
         /// What is wrong with it.
         error: ShareError,
     },
-    /// A member answered as no honest one does. The signed answer to this request is the proof.
+    /// A member answered as no honest one does.
     Blame {
         /// Who.
         member: MemberId,
@@ -209,6 +211,9 @@ pub enum Effect {
         height: Height,
         /// What was wrong.
         fault: Fault,
+        /// Proves it to whoever was not there; always with a wrong share, never with wrong headers, which nobody signs
+        /// as an answer.
+        evidence: Option<Box<WrongShare>>,
     },
     /// Ask a peer for headers; answer with [`Input::Headers`] or [`Input::HeadersRefused`].
     AskHeaders {
@@ -274,7 +279,7 @@ pub struct RepairProgress {
 /// What someone did that no honest member does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A share that does not belong to the block.
+    /// A share that does not belong to the block, under the holder's signature.
     #[error("wrong share: {0}")]
     Share(#[from] ShareError),
     /// Headers that are not the chain's.

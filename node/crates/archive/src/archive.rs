@@ -1,13 +1,13 @@
 use crate::catch_up::CatchUp;
-use crate::gather::{Gather, Step};
+use crate::gather::{Gather, Step, WrongAnswer};
 use crate::peers::Peers;
 use crate::reads::Reads;
 use crate::repair::Repair;
 use crate::{
-    Config, DivergenceReason, Effect, Input, JobId, Purpose, ReadError, RequestId, ShareRefusal, Tip,
+    Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError, RequestId, ShareRefusal, Tip,
 };
 use salus_seal::{OpenError, OpenedBlock};
-use salus_types::{BlockId, Header, Height, MemberId, SealedShare, Slot, ValidatorSet};
+use salus_types::{BlockId, Header, Height, MemberId, SealedShare, SignedShare, Slot, ValidatorSet};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -144,7 +144,7 @@ impl Archive {
         &mut self,
         now: Duration,
         from: (RequestId, MemberId),
-        result: Result<SealedShare, ShareRefusal>,
+        result: Result<SignedShare, ShareRefusal>,
         effects: &mut Vec<Effect>,
     ) {
         let (request, member) = from;
@@ -152,14 +152,17 @@ impl Archive {
         let Some(gather) = gathers.into_iter().find(|gather| gather.knows(request)) else {
             return;
         };
-        if let Err(fault) = gather.answer(now, &mut self.peers, from, result) {
+        if let Err(WrongAnswer { error, evidence }) =
+            gather.answer(now, &self.config, &mut self.peers, from, result)
+        {
             self.peers.suspect(now, member, &self.config);
-            tracing::warn!(%member, height = %gather.height(), %fault, "a holder sent a wrong share");
+            tracing::warn!(%member, height = %gather.height(), %error, "a holder signed a wrong share");
             effects.push(Effect::Blame {
                 member,
                 request,
                 height: gather.height(),
-                fault,
+                fault: Fault::Share(error),
+                evidence: Some(evidence),
             });
         }
     }

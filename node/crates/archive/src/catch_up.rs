@@ -215,6 +215,7 @@ impl CatchUp {
                     request,
                     height: next,
                     fault: Fault::Headers(error),
+                    evidence: None,
                 })
             }
         }

@@ -1,9 +1,11 @@
 //! Gathers the shares of one block until k are good, and opens it.
 
 use crate::peers::Peers;
-use crate::{Config, Fault, ReadError, RequestId, ShareRefusal, Shortfall};
-use salus_seal::{CheckedShare, Layout, OpenedBlock, SealingError, ShareError, open};
-use salus_types::{Header, Height, MemberId, SealedShare, Slot};
+use crate::{Config, ReadError, RequestId, ShareRefusal, Shortfall};
+use salus_seal::{
+    AnswerError, AskedShare, CheckedShare, Layout, OpenedBlock, SealingError, ShareError, open,
+};
+use salus_types::{BlockId, Header, Height, MemberId, SealedShare, SignedShare, Slot, WrongShare};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Gather {
     header: Header,
+    block: BlockId,
     need: usize,
     /// Of distinct slots.
     good: Vec<CheckedShare>,
@@ -46,6 +49,13 @@ enum Note {
     Wrong,
 }
 
+/// A wrong share under its holder's signature.
+#[derive(Debug)]
+pub(crate) struct WrongAnswer {
+    pub(crate) error: ShareError,
+    pub(crate) evidence: Box<WrongShare>,
+}
+
 /// What to do next.
 pub(crate) enum Step {
     /// Ask these, then wait.
@@ -58,6 +68,7 @@ impl Gather {
     pub(crate) fn new(now: Duration, config: &Config, header: Header) -> Result<Self, SealingError> {
         let need = Layout::of(header.sealing)?.threshold();
         Ok(Self {
+            block: header.id(&config.chain),
             header,
             need,
             good: Vec::new(),
@@ -90,10 +101,11 @@ impl Gather {
     pub(crate) fn answer(
         &mut self,
         now: Duration,
+        config: &Config,
         peers: &mut Peers,
         (request, member): (RequestId, MemberId),
-        result: Result<SealedShare, ShareRefusal>,
-    ) -> Result<(), Fault> {
+        result: Result<SignedShare, ShareRefusal>,
+    ) -> Result<(), WrongAnswer> {
         // An answer in another's name is not that member's.
         if self.asks.get(&request).is_none_or(|ask| ask.member != member) {
             return Ok(());
@@ -101,27 +113,48 @@ impl Gather {
         let Some(ask) = self.asks.remove(&request) else {
             return Ok(());
         };
-        let note = match result {
-            Ok(share) => {
+        let checked = result.map(|answer| self.check(config, peers, member, answer));
+        let (note, outcome) = match checked {
+            Ok(Ok(share)) => {
                 peers.answered(member, now.saturating_sub(ask.sent));
-                match CheckedShare::check(share, &self.header) {
-                    Ok(share) => {
-                        self.notes.remove(&member);
-                        self.keep(share);
-                        return Ok(());
-                    }
-                    Err(error) => {
-                        self.failed = true;
-                        self.notes.insert(member, Note::Wrong);
-                        return Err(Fault::Share(error));
-                    }
-                }
+                self.notes.remove(&member);
+                self.keep(share);
+                return Ok(());
             }
-            Err(refusal) => Note::Refused(refusal),
+            Ok(Err(AnswerError::Wrong { error, evidence })) => {
+                (Note::Wrong, Err(WrongAnswer { error, evidence }))
+            }
+            Ok(Err(AnswerError::Spoiled(error))) => {
+                tracing::warn!(%member, height = %self.header.height, %error, "an answer was spoiled");
+                peers.silent(member, config);
+                (Note::Refused(ShareRefusal::Unreachable), Ok(()))
+            }
+            Err(refusal) => (Note::Refused(refusal), Ok(())),
         };
         self.failed = true;
         self.notes.insert(member, note);
-        Ok(())
+        outcome
+    }
+
+    /// Checks a share against the header, and against whom it came from.
+    fn check(
+        &self,
+        config: &Config,
+        peers: &Peers,
+        member: MemberId,
+        answer: SignedShare,
+    ) -> Result<CheckedShare, AnswerError> {
+        let Some(holder) = peers.holder(member) else {
+            // It has left since it was asked. Without its key nothing can be held against it.
+            return CheckedShare::check(answer.share, &self.header).map_err(AnswerError::Spoiled);
+        };
+        let asked = AskedShare {
+            chain: &config.chain,
+            block: self.block,
+            dealing: (&self.header).into(),
+            holder: &holder,
+        };
+        CheckedShare::check_answer(answer, &asked)
     }
 
     /// What a member was asked will not be answered.

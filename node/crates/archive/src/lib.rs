@@ -25,8 +25,9 @@
 //! Beside all this, [`durability`] calculates how long shares last under given risks.
 //!
 //! Invariants:
-//! - [`Effect::Blame`] names nobody who answered honestly: only shares that do not belong to a sound header, and
-//!   headers that no honest peer sends. Silence, refusal and slowness are never blamed.
+//! - [`Effect::Blame`] names nobody who answered honestly: only shares that their holder signed although they do not
+//!   belong to the header, and headers that no honest peer sends. Silence, refusal, slowness and answers that were
+//!   spoiled on the way are never blamed.
 //! - [`Effect::Apply`] comes in the order of heights without gaps, one at a time, and only for blocks that a certificate
 //!   of the validators in force covers.
 //! - Each purpose gathers by itself: holders log why they were asked, so a read never rides on a repair.

@@ -1,7 +1,7 @@
 //! What is known of the other members: who can be asked, how fast they answer, and whom not to trust for a while.
 
 use crate::{Config, RequestId};
-use salus_types::{Height, MemberId, Slot};
+use salus_types::{Height, MemberId, Slot, Validator};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ const LATENCY_UNKNOWN: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug)]
 struct Peer {
-    slot: Option<Slot>,
+    /// What it holds, and signs with.
+    holds: Option<Validator>,
     connected: bool,
     /// A moving average over its answers.
     latency: Duration,
@@ -45,14 +46,20 @@ impl Peers {
         RequestId(self.next_request)
     }
 
-    pub(crate) fn set_holders(&mut self, holders: &[(MemberId, Slot)]) {
+    pub(crate) fn set_holders(&mut self, holders: &[Validator]) {
         for peer in self.peers.values_mut() {
-            peer.slot = None;
+            peer.holds = None;
         }
-        for (member, slot) in holders {
-            self.with(*member, |peer| peer.slot = Some(*slot));
+        for holder in holders {
+            self.with(holder.member, |peer| peer.holds = Some(*holder));
         }
-        self.peers.retain(|_, peer| peer.slot.is_some() || peer.connected);
+        self.peers
+            .retain(|_, peer| peer.holds.is_some() || peer.connected);
+    }
+
+    /// A member that holds shares, connected or not.
+    pub(crate) fn holder(&self, member: MemberId) -> Option<Validator> {
+        self.peers.get(&member)?.holds
     }
 
     pub(crate) fn set_connected(&mut self, member: MemberId, connected: bool) {
@@ -77,7 +84,7 @@ impl Peers {
             .filter(|(_, peer)| peer.connected)
             .filter_map(|(member, peer)| {
                 let order = (now < peer.suspect_until, peer.latency, *member);
-                peer.slot.map(|slot| (order, (*member, slot)))
+                peer.holds.map(|holder| (order, (*member, holder.slot)))
             })
             .collect();
         holders.sort_unstable();
@@ -86,7 +93,7 @@ impl Peers {
 
     /// How many holders can be asked.
     pub(crate) fn holders_connected(&self) -> usize {
-        let connected = |peer: &&Peer| peer.connected && peer.slot.is_some();
+        let connected = |peer: &&Peer| peer.connected && peer.holds.is_some();
         self.peers.values().filter(connected).count()
     }
 
@@ -94,7 +101,7 @@ impl Peers {
     pub(crate) fn away(&self) -> Vec<MemberId> {
         self.peers
             .iter()
-            .filter(|(_, peer)| !peer.connected && peer.slot.is_some())
+            .filter(|(_, peer)| !peer.connected && peer.holds.is_some())
             .map(|(member, _)| *member)
             .collect()
     }
@@ -130,7 +137,7 @@ impl Peers {
         });
     }
 
-    /// It did not answer in time: that is at least how slow it is.
+    /// It did not answer in time, or with nothing of use: that is at least how slow it is.
     pub(crate) fn silent(&mut self, member: MemberId, config: &Config) {
         self.with(member, |peer| peer.latency = peer.latency.max(config.ask_timeout));
     }
@@ -162,7 +169,7 @@ impl Peers {
             return;
         }
         change(self.peers.entry(member).or_insert(Peer {
-            slot: None,
+            holds: None,
             connected: false,
             latency: LATENCY_UNKNOWN,
             suspect_until: Duration::ZERO,

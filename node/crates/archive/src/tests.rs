@@ -1,5 +1,6 @@
 //! The archive among simulated peers: loss, delay, silence, lies.
 
+mod accusing;
 mod catching_up;
 mod reading;
 mod repairing;

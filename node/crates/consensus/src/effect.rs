@@ -1,5 +1,5 @@
 use crate::{Message, Refusal};
-use salus_types::{BlockId, CommitCertificate, Evidence, Header, Height, MemberId, Round, VoteKind};
+use salus_types::{BlockId, CommitCertificate, DoubleVote, Header, Height, MemberId, Round, VoteKind};
 use std::fmt;
 use std::time::Duration;
 
@@ -99,14 +99,14 @@ pub enum Effect {
         /// The decided height.
         height: Height,
         /// Double votes seen at this height, at most three a validator, both signatures checked.
-        evidence: Vec<Evidence>,
+        evidence: Vec<DoubleVote>,
     },
     /// A height was left before it was decided here, because the shell caught up past it.
     Abandoned {
         /// The height that was left.
         height: Height,
         /// Double votes seen at it, as in [`Finalized`](Self::Finalized).
-        evidence: Vec<Evidence>,
+        evidence: Vec<DoubleVote>,
     },
     /// This member voted for nil; for the log.
     NilVote {

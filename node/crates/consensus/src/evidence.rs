@@ -1,7 +1,7 @@
 use crate::malachite::context::Context;
 use crate::malachite::convert::signed_vote_from_core;
 use arc_malachitebft_core_consensus::MisbehaviorEvidence;
-use salus_types::{ChainId, Evidence, MemberId, ValidatorSet};
+use salus_types::{ChainId, DoubleVote, MemberId, ValidatorSet};
 
 /// Double votes kept of one validator at one height, at most. One proves the guilt; more only cost room.
 pub const EVIDENCE_PER_VALIDATOR_MAX: usize = 3;
@@ -28,8 +28,8 @@ pub enum EvidenceError {
 /// # Errors
 ///
 /// [`EvidenceError`] says what is missing for a proof.
-pub fn verify_evidence(
-    evidence: &Evidence,
+pub fn verify_double_vote(
+    evidence: &DoubleVote,
     validators: &ValidatorSet,
     chain: &ChainId,
 ) -> Result<(), EvidenceError> {
@@ -55,12 +55,12 @@ pub fn verify_evidence(
 
 /// The double votes of what the core collected, by member. Double proposals are left out: the chain knows no penalty
 /// for them, and a validator that signs two proposals gains nothing but a lost round.
-pub(crate) fn from_core(misbehavior: &MisbehaviorEvidence<Context>) -> Vec<Evidence> {
+pub(crate) fn from_core(misbehavior: &MisbehaviorEvidence<Context>) -> Vec<DoubleVote> {
     misbehavior
         .votes
         .iter()
         .flat_map(|(_, pairs)| pairs.iter().take(EVIDENCE_PER_VALIDATOR_MAX))
-        .map(|(first, second)| Evidence {
+        .map(|(first, second)| DoubleVote {
             first: signed_vote_from_core(first),
             second: signed_vote_from_core(second),
         })

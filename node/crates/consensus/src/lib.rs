@@ -93,6 +93,6 @@ mod malachite;
 pub use config::{Config, Timeouts};
 pub use consensus::{Consensus, proposer};
 pub use effect::{Effect, Input, NilReason, Step, TimerId};
-pub use evidence::{EVIDENCE_PER_VALIDATOR_MAX, EvidenceError, verify_evidence};
+pub use evidence::{EVIDENCE_PER_VALIDATOR_MAX, EvidenceError, verify_double_vote};
 pub use fault::{Fault, Refusal};
 pub use message::{Message, PolkaCertificate, RoundCertificate, RoundCertificateKind, RoundSignature};

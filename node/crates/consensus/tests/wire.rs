@@ -8,12 +8,12 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use salus_consensus::{
     EvidenceError, Message, PolkaCertificate, RoundCertificate, RoundCertificateKind, RoundSignature,
-    verify_evidence,
+    verify_double_vote,
 };
 use salus_types::codec::DecodeError;
 use salus_types::{
-    BlockId, CommitSignature, Evidence, Hash, Height, MemberId, Proposal, Round, Signature, SignedVote, Vote,
-    VoteKind,
+    BlockId, CommitSignature, DoubleVote, Hash, Height, MemberId, Proposal, Round, Signature, SignedVote,
+    Vote, VoteKind,
 };
 use sim::node::Node;
 use sim::{Options, chain, key, validators};
@@ -137,8 +137,9 @@ fn the_largest_certificate_fits() {
 #[test]
 fn evidence_is_proof_or_says_what_is_missing() {
     let set = validators(4);
-    let check =
-        |first: SignedVote, second: SignedVote| verify_evidence(&Evidence { first, second }, &set, &chain());
+    let check = |first: SignedVote, second: SignedVote| {
+        verify_double_vote(&DoubleVote { first, second }, &set, &chain())
+    };
     assert_eq!(check(vote(1, Some(1)), vote(1, None)), Ok(()));
     assert_eq!(check(vote(1, Some(1)), vote(1, Some(2))), Ok(()));
     assert_eq!(

@@ -78,6 +78,12 @@ pub enum ExecutionError {
     /// The proposer reseals what it may not: vote against the block.
     #[error(transparent)]
     Reseals(#[from] ResealError),
+    /// The proposer charges a fault again that was counted before: vote against the block.
+    #[error("evidence {index} charges a fault that was counted before")]
+    Recounted {
+        /// Its position in the block.
+        index: usize,
+    },
     /// The genesis cannot be brought to life: correct it.
     #[error("the genesis is not valid: {0}")]
     Genesis(String),

@@ -3,14 +3,14 @@ use crate::host::ChainHost;
 use crate::modules::Modules;
 use crate::overlay::Overlay;
 use crate::transaction::{check, intrinsic_gas, run};
-use crate::{ExecutionError, Params, reseal, system, tree};
+use crate::{ExecutionError, Faults, Params, faults, reseal, system, tree};
 use salus_runtime::Engine;
 use salus_types::abi::registry::Principal;
 use salus_types::codec;
 use salus_types::state::{StateChanges, StateFault, StateKey, StateProof, StateReader, TreeChanges};
 use salus_types::{
-    ChainId, Gas, Hash, Height, Member, MemberId, PrincipalId, Receipt, ResealJob, Sequence, ShareCommitment,
-    Timestamp, Transaction, ValidatorSet,
+    ChainId, Evidence, Gas, Hash, Height, Member, MemberId, PrincipalId, Receipt, ResealJob, Sequence,
+    ShareCommitment, Timestamp, Transaction, ValidatorSet,
 };
 use std::fmt;
 
@@ -45,6 +45,8 @@ pub struct ExecutedBlock {
 pub struct Selection {
     /// The block's transactions, in the order of execution.
     pub taken: Vec<Transaction>,
+    /// The evidence that counts; the rest was counted before.
+    pub evidence: Vec<Evidence>,
     /// Those that will never be executable as they are: the pool drops them.
     pub dropped: Vec<(Transaction, NotExecutable)>,
     /// Those that a later block may take: the pool keeps them.
@@ -70,20 +72,27 @@ impl Executor {
         }
     }
 
-    /// Executes a proposed block: first its reseals, then its transactions, all of them.
+    /// Executes a proposed block: first its reseals, then its evidence, which the caller has checked, then its
+    /// transactions, all of them.
     ///
     /// # Errors
     ///
-    /// [`ExecutionError::Reseals`] and [`ExecutionError::Invalid`] when one cannot be executed: then the block is bad. Anything else is this node's fault and
+    /// [`ExecutionError::Reseals`], [`ExecutionError::Recounted`] and [`ExecutionError::Invalid`] when one cannot be executed: then the block is bad. Anything else is this node's fault and
     /// says nothing about the block.
     pub fn execute(
         &self,
         state: &dyn StateReader,
         env: &BlockEnv,
         reseals: &[ShareCommitment],
+        evidence: &[Evidence],
         transactions: &[Transaction],
     ) -> Result<ExecutedBlock, ExecutionError> {
         let mut work = Work::new(self, state, env, reseals)?;
+        for (index, evidence) in evidence.iter().enumerate() {
+            if !faults::charge(&mut work.overlay, evidence)? {
+                return Err(ExecutionError::Recounted { index });
+            }
+        }
         for (index, transaction) in transactions.iter().enumerate() {
             work.take(transaction)?
                 .map_err(|reason| ExecutionError::Invalid {
@@ -95,7 +104,8 @@ impl Executor {
         work.finish(state)
     }
 
-    /// Builds a block from reseals and candidates, these in their order: takes what can be executed, leaves the rest.
+    /// Builds a block from reseals and candidates, these in their order: takes what can be executed, leaves the rest. Of
+    /// evidence, which the caller has checked, it takes what was not counted before.
     ///
     /// What it takes, [`Self::execute`] accepts on the same state with the same result. Candidates are looked at until
     /// the block is full; the rest is deferred unseen.
@@ -108,9 +118,16 @@ impl Executor {
         state: &dyn StateReader,
         env: &BlockEnv,
         reseals: &[ShareCommitment],
+        mut evidence: Vec<Evidence>,
         candidates: Vec<Transaction>,
     ) -> Result<Selection, ExecutionError> {
         let mut work = Work::new(self, state, env, reseals)?;
+        let counts = evidence
+            .iter()
+            .map(|one| faults::charge(&mut work.overlay, one))
+            .collect::<Result<Vec<bool>, _>>()?;
+        let mut counts = counts.into_iter();
+        evidence.retain(|_| counts.next().unwrap_or_default());
         let (mut taken, mut dropped, mut deferred) = (Vec::new(), Vec::new(), Vec::new());
         let mut refusals: u32 = 0;
         for candidate in candidates {
@@ -129,6 +146,7 @@ impl Executor {
         }
         Ok(Selection {
             taken,
+            evidence,
             dropped,
             deferred,
             block: work.finish(state)?,
@@ -180,6 +198,11 @@ impl Executor {
     /// All members, in the order of their numbers.
     pub fn members(&self, state: &dyn StateReader) -> Result<Vec<Member>, StateFault> {
         system::members(state)
+    }
+
+    /// What a member was proven guilty of.
+    pub fn faults(&self, state: &dyn StateReader, member: MemberId) -> Result<Faults, StateFault> {
+        Faults::of(state, member)
     }
 
     /// The validators that decide the height after this state.

@@ -20,6 +20,9 @@
 //! succeeds, its writes and events stay; if it fails, nothing does but the sequence number and the receipt. One that cannot be
 //! executed ([`NotExecutable`]) leaves nothing at all and must not stand in a block.
 //!
+//! Before the transactions, a block's evidence is counted against the members it convicts ([`Faults`]). Whether it proves
+//! anything is for the caller to check: that needs headers and validators, which are not in the state.
+//!
 //! # Invariants
 //!
 //! - Pure: no clock, no I/O but the [`StateReader`](salus_types::state::StateReader), no randomness. Same state, same
@@ -31,6 +34,7 @@
 
 mod error;
 mod executor;
+mod faults;
 mod genesis;
 mod host;
 mod modules;
@@ -43,6 +47,7 @@ pub mod tree;
 
 pub use error::{ExecutionError, NotExecutable, QueryError};
 pub use executor::{BlockEnv, ExecutedBlock, Executor, Selection};
+pub use faults::{FaultCount, Faults};
 pub use genesis::{GenesisContract, GenesisState};
 pub use query::{QueryOutcome, ReadKind};
 pub use reseal::ResealError;

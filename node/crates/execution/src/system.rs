@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `p` | [`Params`] |
 //! | `m`, member (u16 BE) | [`Member`] |
+//! | `f`, member (u16 BE) | [`Faults`](crate::Faults) that were proven; absent: none |
 //! | `s`, principal (u32 BE) | [`Sequence`]: how many of its transactions were executed; absent: none |
 //! | `c`, contract (u32 BE) | [`ContractInfo`] |
 //! | `j` | [`ResealJob`]: the latest one; absent: none yet |
@@ -18,7 +19,7 @@ use salus_types::codec::{self, Decode, Encode};
 use salus_types::state::{StateFault, StateKey, StateReader};
 use salus_types::{
     ContractId, Gas, Hash, Height, Member, MemberId, PrincipalId, ResealJob, Sequence, ShareCommitment,
-    Validator, ValidatorSet,
+    ValidatorSet,
 };
 
 /// Bytes of code in one entry: below the store's limit for a value, with room for its framing.
@@ -72,6 +73,12 @@ pub fn params_key() -> StateKey {
 pub fn member_key(member: MemberId) -> StateKey {
     let [a, b] = member.get().to_be_bytes();
     StateKey::new(ContractId::SYSTEM, &[b'm', a, b])
+}
+
+/// Key of what a member was proven guilty of.
+pub fn faults_key(member: MemberId) -> StateKey {
+    let [a, b] = member.get().to_be_bytes();
+    StateKey::new(ContractId::SYSTEM, &[b'f', a, b])
 }
 
 /// Key of a principal's sequence number.
@@ -164,11 +171,7 @@ pub fn members(state: &dyn StateReader) -> Result<Vec<Member>, StateFault> {
 
 /// The validators that decide the height after this state: one of each member.
 pub fn validator_set(state: &dyn StateReader) -> Result<ValidatorSet, StateFault> {
-    let validators = members(state)?.into_iter().map(|member| Validator {
-        member: member.id,
-        key: member.consensus_key,
-        slot: member.slot,
-    });
+    let validators = members(state)?.into_iter().map(|member| member.validator());
     ValidatorSet::new(validators.collect()).map_err(|_| damaged("the set of members"))
 }
 
@@ -188,7 +191,7 @@ pub fn code(state: &dyn StateReader, info: &ContractInfo) -> Result<Vec<u8>, Sta
 }
 
 /// Reads and decodes an entry that this node wrote itself.
-fn read<T: Decode<()>>(state: &dyn StateReader, key: &StateKey) -> Result<Option<T>, StateFault> {
+pub(crate) fn read<T: Decode<()>>(state: &dyn StateReader, key: &StateKey) -> Result<Option<T>, StateFault> {
     match state.get(key)? {
         None => Ok(None),
         Some(bytes) => match codec::decode_trusted(&bytes) {

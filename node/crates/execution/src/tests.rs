@@ -11,8 +11,9 @@ use salus_runtime::{Engine, EngineConfig};
 use salus_types::abi::registry::{self, Principal, Role, Status as Standing};
 use salus_types::state::{StateFault, StateKey, StateReader};
 use salus_types::{
-    Call, ChainId, ContractId, Gas, Hash, Height, Member, MemberId, PrincipalId, SecretKey, Sequence, Slot,
-    Status, SystemCall, Timestamp, Transaction, TransactionPayload, codec,
+    BlockId, Call, ChainId, ContractId, DoubleVote, Evidence, Gas, Hash, Height, Member, MemberId,
+    PrincipalId, Round, SecretKey, Sequence, ShareStatement, Signature, SignedVote, Slot, Status, SystemCall,
+    Timestamp, Transaction, TransactionPayload, Vote, VoteKind, WrongShare, codec,
 };
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -265,7 +266,7 @@ fn count(state: &dyn StateReader) -> u64 {
 }
 
 fn invalid(state: &Memory, transactions: &[Transaction]) -> (usize, NotExecutable) {
-    match EXECUTOR.execute(state, &env(1), &[], transactions) {
+    match EXECUTOR.execute(state, &env(1), &[], &[], transactions) {
         Err(ExecutionError::Invalid { index, id, reason }) => {
             assert_eq!(id, transactions[index].id());
             (index, reason)
@@ -345,7 +346,7 @@ fn long_code_is_stored_in_chunks_and_read_back() {
     // A node that starts again compiles from the state.
     let fresh = Executor::new(Engine::new(&EngineConfig::default()).unwrap(), CHAIN);
     let block = fresh
-        .execute(&memory, &env(1), &[], &[tx(1, 0, 0).build()])
+        .execute(&memory, &env(1), &[], &[], &[tx(1, 0, 0).build()])
         .unwrap();
     assert!(block.receipts[0].succeeded());
 }
@@ -357,6 +358,7 @@ fn transactions_take_effect_in_order_and_leave_receipts() {
         .execute(
             &state,
             &env(1),
+            &[],
             &[],
             &[tx(1, 0, 0).build(), tx(2, 0, 0).build(), tx(1, 1, 0).build()],
         )
@@ -405,7 +407,9 @@ fn a_failed_call_leaves_its_sequence_number_and_its_receipt_only() {
         let state = genesis();
         let transaction = failing.build();
         let limit = transaction.payload().gas_limit;
-        let block = EXECUTOR.execute(&state, &env(1), &[], &[transaction]).unwrap();
+        let block = EXECUTOR
+            .execute(&state, &env(1), &[], &[], &[transaction])
+            .unwrap();
         let receipt = &block.receipts[0];
         assert_eq!(receipt.status, status);
         assert_eq!((receipt.output.len(), receipt.events.len()), (0, 0));
@@ -422,7 +426,7 @@ fn what_cannot_be_executed_makes_a_block_invalid() {
     let mut committed = genesis();
     committed.commit(
         &EXECUTOR
-            .execute(&state, &env(1), &[], &[tx(1, 0, 0).build()])
+            .execute(&state, &env(1), &[], &[], &[tx(1, 0, 0).build()])
             .unwrap(),
     );
 
@@ -489,7 +493,7 @@ fn the_block_is_full_when_its_promises_are() {
     };
     let block: Vec<_> = (0..4).map(big).collect();
     assert_eq!(invalid(&state, &block), (3, NotExecutable::BlockFull));
-    let selection = EXECUTOR.select(&state, &env(1), &[], block).unwrap();
+    let selection = EXECUTOR.select(&state, &env(1), &[], Vec::new(), block).unwrap();
     assert_eq!((selection.taken.len(), selection.deferred.len()), (3, 1));
 
     let mut small = genesis_state();
@@ -497,7 +501,7 @@ fn the_block_is_full_when_its_promises_are() {
     let mut state = Memory::default();
     state.commit(&EXECUTOR.genesis(&small, Timestamp::ZERO).unwrap());
     let many: Vec<_> = (0..10).map(|sequence| tx(1, sequence, 0).build()).collect();
-    let selection = EXECUTOR.select(&state, &env(1), &[], many).unwrap();
+    let selection = EXECUTOR.select(&state, &env(1), &[], Vec::new(), many).unwrap();
     let bytes: usize = selection.taken.iter().map(Transaction::encoded_length).sum();
     let receipts: usize = selection
         .block
@@ -527,7 +531,9 @@ fn a_sender_that_changes_keys_cannot_use_the_old_one_in_the_same_block() {
     };
     let block = [rotate.build(), tx(1, 1, 0).build()];
     assert_eq!(invalid(&state, &block), (1, NotExecutable::KeyChanged));
-    let selection = EXECUTOR.select(&state, &env(1), &[], block.to_vec()).unwrap();
+    let selection = EXECUTOR
+        .select(&state, &env(1), &[], Vec::new(), block.to_vec())
+        .unwrap();
     assert_eq!(selection.taken.len(), 1);
     assert_eq!(selection.dropped[0].1, NotExecutable::KeyChanged);
 }
@@ -548,7 +554,7 @@ fn operators_change_their_own_members_addresses() {
     let good = vec!["/ip4/10.0.0.1/tcp/4001".to_owned()];
     let mut state = genesis();
     let block = EXECUTOR
-        .execute(&state, &env(1), &[], &[set(0, 0, good.clone())])
+        .execute(&state, &env(1), &[], &[], &[set(0, 0, good.clone())])
         .unwrap();
     assert!(block.receipts[0].succeeded());
     state.commit(&block);
@@ -561,7 +567,7 @@ fn operators_change_their_own_members_addresses() {
         set(0, 0, vec![String::new(); 5]),
         set(0, 0, vec!["x".repeat(129)]),
     ] {
-        let block = EXECUTOR.execute(&state, &env(1), &[], &[refused]).unwrap();
+        let block = EXECUTOR.execute(&state, &env(1), &[], &[], &[refused]).unwrap();
         assert_eq!(block.receipts[0].status, Status::NotAllowed);
         assert_eq!(block.state.len(), 1);
     }
@@ -571,7 +577,7 @@ fn operators_change_their_own_members_addresses() {
     };
     let call = set(0, 0, good).payload().call.clone();
     let block = EXECUTOR
-        .execute(&state, &env(1), &[], &[Tx { call, ..poor }.build()])
+        .execute(&state, &env(1), &[], &[], &[Tx { call, ..poor }.build()])
         .unwrap();
     assert_eq!(block.receipts[0].status, Status::OutOfGas);
     assert_eq!(block.receipts[0].gas_used, Gas::new(60_000));
@@ -582,7 +588,7 @@ fn queries_see_the_committed_state_and_change_nothing() {
     let mut state = genesis();
     state.commit(
         &EXECUTOR
-            .execute(&state, &env(1), &[], &[tx(1, 0, 0).build()])
+            .execute(&state, &env(1), &[], &[], &[tx(1, 0, 0).build()])
             .unwrap(),
     );
     let ask =
@@ -607,7 +613,7 @@ fn queries_see_the_committed_state_and_change_nothing() {
 fn a_client_can_check_an_entry_against_the_state_root() {
     let mut state = genesis();
     let block = EXECUTOR
-        .execute(&state, &env(1), &[], &[tx(1, 0, 0).build()])
+        .execute(&state, &env(1), &[], &[], &[tx(1, 0, 0).build()])
         .unwrap();
     state.commit(&block);
     let key = StateKey::new(COUNTER, b"n");
@@ -627,7 +633,7 @@ fn a_client_can_check_an_entry_against_the_state_root() {
 #[test]
 fn a_state_without_parameters_is_damaged_not_invalid() {
     let fault = EXECUTOR
-        .execute(&Memory::default(), &env(1), &[], &[])
+        .execute(&Memory::default(), &env(1), &[], &[], &[])
         .unwrap_err();
     assert!(matches!(fault, ExecutionError::State(_)));
 }
@@ -635,7 +641,7 @@ fn a_state_without_parameters_is_damaged_not_invalid() {
 #[test]
 fn an_empty_block_changes_nothing() {
     let state = genesis();
-    let block = EXECUTOR.execute(&state, &env(1), &[], &[]).unwrap();
+    let block = EXECUTOR.execute(&state, &env(1), &[], &[], &[]).unwrap();
     assert_eq!(block.state_root, tree::root(&state).unwrap());
     assert!(block.state.is_empty() && block.tree.is_empty());
 }
@@ -670,6 +676,10 @@ fn system_entries_keep_their_bytes() {
         "000000006d0102"
     );
     assert_eq!(
+        hex(system::faults_key(MemberId::new(258)).as_bytes()),
+        "00000000660102"
+    );
+    assert_eq!(
         hex(system::contract_key(ContractId::new(258)).as_bytes()),
         "000000006300000102"
     );
@@ -688,9 +698,9 @@ proptest! {
             .into_iter()
             .map(|(sender, sequence, entry, gas, expires)| Tx { gas, expires, ..tx(sender, sequence, entry) }.build())
             .collect();
-        let selection = EXECUTOR.select(&state, &env(2), &[], built.clone()).unwrap();
+        let selection = EXECUTOR.select(&state, &env(2), &[], Vec::new(), built.clone()).unwrap();
         prop_assert_eq!(selection.taken.len() + selection.dropped.len() + selection.deferred.len(), built.len());
-        let executed = EXECUTOR.execute(&state, &env(2), &[], &selection.taken).unwrap();
+        let executed = EXECUTOR.execute(&state, &env(2), &[], &[], &selection.taken).unwrap();
         prop_assert_eq!(&executed, &selection.block);
         let mut committed = state.clone();
         committed.commit(&executed);
@@ -731,4 +741,78 @@ proptest! {
             }
         }
     }
+}
+
+fn wrong_share(member: u16, at: u64) -> Evidence {
+    let statement = ShareStatement {
+        height: Height::new(at),
+        block: BlockId::new(Hash::ZERO),
+        share_root: Hash::ZERO,
+        member: MemberId::new(member),
+        slot: Slot::new(member),
+        fragment: Hash::ZERO,
+        key_share: Hash::ZERO,
+        path: Vec::new(),
+    };
+    Evidence::WrongShare(WrongShare {
+        statement,
+        signature: Signature::new([0; 64]),
+    })
+}
+
+fn double_vote(member: u16, at: u64) -> Evidence {
+    let vote = Vote {
+        kind: VoteKind::Precommit,
+        height: Height::new(at),
+        round: Round::ZERO,
+        block: None,
+        member: MemberId::new(member),
+    };
+    let signed = SignedVote {
+        vote,
+        signature: Signature::new([0; 64]),
+    };
+    Evidence::DoubleVote(DoubleVote {
+        first: signed,
+        second: signed,
+    })
+}
+
+#[test]
+fn a_proven_fault_counts_once_for_each_member_height_and_kind() {
+    let mut state = genesis();
+    let evidence = vec![
+        wrong_share(1, 5),
+        wrong_share(1, 6),
+        wrong_share(1, 5),
+        double_vote(1, 5),
+        wrong_share(2, 5),
+    ];
+    let repeated = EXECUTOR.execute(&state, &env(7), &[], &evidence, &[]);
+    assert_eq!(repeated, Err(ExecutionError::Recounted { index: 2 }));
+
+    let selection = EXECUTOR
+        .select(&state, &env(7), &[], evidence.clone(), Vec::new())
+        .unwrap();
+    assert_eq!(selection.evidence.len(), 4, "what repeats is left out");
+    let block = EXECUTOR
+        .execute(&state, &env(7), &[], &selection.evidence, &[])
+        .unwrap();
+    assert_eq!(block, selection.block);
+    state.commit(&block);
+    let faults = |member| EXECUTOR.faults(&state, MemberId::new(member)).unwrap();
+    assert_eq!(
+        [
+            faults(1).wrong_shares.count(),
+            faults(1).double_votes.count(),
+            faults(2).wrong_shares.count(),
+            faults(3).wrong_shares.count(),
+        ],
+        [2, 1, 1, 0]
+    );
+    assert_eq!(faults(1).wrong_shares.latest(), Some(Height::new(6)));
+    let later = EXECUTOR
+        .select(&state, &env(8), &[], evidence, Vec::new())
+        .unwrap();
+    assert!(later.evidence.is_empty() && later.block.state.is_empty());
 }

@@ -11,6 +11,8 @@
 //!                                v
 //!  validator  Dealing --check(header)--> CheckedDealing --share(slot)--> SealedShare, written before the vote
 //!
+//!  holder     SealedShare --CheckedShare::check(header), sign--> SignedShare
+//!  asker      SignedShare --CheckedShare::check_answer--> CheckedShare, or a proof that its holder lies, or nothing
 //!  anyone     k x SealedShare --CheckedShare::check(header)--> open --> OpenedBlock: body, rederive(slot)
 //!
 //!  later      OpenedBlock --reseal--> SealedBlock + Redealing --check(former, new)--> CheckedDealing
@@ -27,6 +29,7 @@
 //!   with chain, height, round and proposer, and with the dealing block's height if that is another one. So the nonce may be constant.
 //! - Whoever has any k checked shares, or the dealing, computes the same S shares bit for bit, and has checked them
 //!   against the header's `share_root`. A dealing that would open differently for different readers does not check.
+//! - Only a holder that signed a wrong share is ever accused of one ([`verify_wrong_share`]): a spoiled answer accuses nobody.
 //! - A share's index is its slot and one: zero, foreign and repeated indices cannot reach the Shamir library.
 //! - Nothing here does I/O or reads a clock. The only randomness besides the caller's data key are the Shamir
 //!   coefficients, which the library draws from the operating system; so a dealing carries its key shares.
@@ -63,6 +66,7 @@ mod seal;
 mod dealing;
 mod share;
 
+mod answer;
 mod open;
 mod redealing;
 
@@ -83,6 +87,7 @@ pub mod schemes;
 )]
 mod tests;
 
+pub use answer::{AnswerError, AskedShare, NotProven, verify_wrong_share};
 pub use code::{UnsupportedCpu, check_cpu};
 pub use dealing::{CheckedDealing, Dealing, DealingError};
 pub use key::{Binding, DataKey};

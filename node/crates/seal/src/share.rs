@@ -11,7 +11,7 @@ pub struct CheckedShare {
     root: Hash,
 }
 
-/// Why a share is refused. Every case but `Sealing` is the holder's fault, and a signed answer proves it.
+/// Why a share is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShareError {
     /// The header's sealing is one that no block can have.
@@ -52,6 +52,14 @@ pub enum ShareError {
         /// Bytes of every fragment of the block.
         want: usize,
     },
+    /// The share is right, but it is another member's.
+    #[error("the share of slot {slot} where its sender holds slot {own}")]
+    ForeignSlot {
+        /// The share's slot.
+        slot: Slot,
+        /// The sender's slot.
+        own: Slot,
+    },
     /// Fragment, key share and path do not lead to the header's share root.
     #[error("the path of slot {0} does not lead to the header's share root")]
     WrongPath(Slot),
@@ -87,7 +95,8 @@ impl CheckedShare {
             });
         }
         let fragment = Hash::of_content(&share.fragment);
-        let leaf = share_set::leaf(share.height, slot, &fragment, &share.key_share);
+        let key_share = Hash::of_content(&share.key_share);
+        let leaf = share_set::leaf(share.height, slot, &fragment, &key_share);
         let root = merkle::root_of_path(leaf, position, layout.slots(), &share.path);
         if root != Some(commitment.share_root) {
             return Err(ShareError::WrongPath(slot));

@@ -4,7 +4,7 @@
 use crate::code::Code;
 use crate::key_shares::{self, KeyShares};
 use crate::{Binding, DataKey, Layout, UnsupportedCpu, cipher};
-use salus_types::{Hash, Height, KEY_SHARE_LENGTH, SealedShare, Slot, merkle};
+use salus_types::{Hash, Height, SealedShare, Slot, merkle};
 
 /// A library did not do what it must for input that was checked before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,13 +30,13 @@ pub(crate) struct ShareSet {
 }
 
 /// The leaf of a share: `H(0x00 || height || slot || H(fragment) || H(key share))`, numbers big-endian.
-pub(crate) fn leaf(height: Height, slot: Slot, fragment: &Hash, key_share: &[u8; KEY_SHARE_LENGTH]) -> Hash {
+pub(crate) fn leaf(height: Height, slot: Slot, fragment: &Hash, key_share: &Hash) -> Hash {
     let mut bytes = Vec::with_capacity(75);
     bytes.push(0x00);
     bytes.extend_from_slice(&height.get().to_be_bytes());
     bytes.extend_from_slice(&slot.get().to_be_bytes());
     bytes.extend_from_slice(fragment.as_bytes());
-    bytes.extend_from_slice(Hash::of_content(key_share).as_bytes());
+    bytes.extend_from_slice(key_share.as_bytes());
     Hash::of_content(&bytes)
 }
 
@@ -69,6 +69,7 @@ impl ShareSet {
             .map(|(slot, hasher)| {
                 let fragment = Hash::new(*hasher.finalize().as_bytes());
                 let key_share = key_shares::with_index(&key_shares, usize::from(slot))?;
+                let key_share = Hash::of_content(&key_share);
                 Some(leaf(binding.height, Slot::new(slot), &fragment, &key_share))
             })
             .collect::<Option<Vec<_>>>()

@@ -1,5 +1,6 @@
 //! What sealing promises. Bad input is in `refusals`, fixed bytes are in `golden`, a second dealing is in `resealing`.
 
+mod answers;
 mod golden;
 mod refusals;
 mod resealing;

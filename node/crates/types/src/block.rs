@@ -1,5 +1,5 @@
 use crate::{
-    BlockId, ChainId, CommitCertificate, Gas, Hash, Height, MemberId, Round, ShareCommitment, SignedVote,
+    BlockId, ChainId, CommitCertificate, Evidence, Gas, Hash, Height, MemberId, Round, ShareCommitment,
     Timestamp, TransactionId, UnverifiedTransaction, merkle,
 };
 use salus_abi::ContractId;
@@ -59,7 +59,7 @@ pub struct Body {
     pub transactions: Vec<UnverifiedTransaction>,
     /// What the transactions did, one receipt each.
     pub receipts: Vec<Receipt>,
-    /// Proof of double votes.
+    /// Proof of members' faults, at most [`Evidence::COUNT_MAX`].
     pub evidence: Vec<Evidence>,
     /// The certificate that decided the parent; `None` in the first block.
     pub parent_certificate: Option<CommitCertificate>,
@@ -110,15 +110,6 @@ pub struct Event {
     pub contract: ContractId,
     /// Canonical bytes of the contract's own event type.
     pub data: Vec<u8>,
-}
-
-/// Two votes of one validator that exclude each other.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Evidence {
-    /// The vote seen first.
-    pub first: SignedVote,
-    /// A vote of the same kind for the same height and round, but for something else.
-    pub second: SignedVote,
 }
 
 /// Why bytes are not the body of a header.

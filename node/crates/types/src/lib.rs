@@ -11,6 +11,7 @@
 //! - ids and quantities are newtypes ([`Height`], [`Round`], [`Slot`], ...);
 //! - keys and signatures wrap ed25519 and check it by one rule everywhere ([`PublicKey::verify`]);
 //! - a [`Header`] commits to a block; a [`CommitCertificate`] proves that a quorum decided it;
+//! - an [`Evidence`] proves a member's fault to whoever was not there;
 //! - a [`MerkleRoot`](merkle) commits to shares and to receipts.
 //!
 //! Invariant: no type here holds plaintext of a health record, and none derives JSON.
@@ -18,6 +19,7 @@
 
 mod block;
 mod certificate;
+mod evidence;
 mod hash;
 mod ids;
 mod keys;
@@ -31,8 +33,9 @@ mod transaction;
 pub mod tree;
 mod vote;
 
-pub use block::{Body, BodyError, Event, Evidence, Header, Receipt, Sealing, Status};
+pub use block::{Body, BodyError, Event, Header, Receipt, Sealing, Status};
 pub use certificate::{CertificateError, CommitCertificate, CommitSignature};
+pub use evidence::{DoubleVote, Evidence, FaultKind, WrongShare};
 pub use hash::{Hash, HashParseError};
 pub use ids::{BlockId, ChainId, Gas, Height, Round, Sequence, Slot, Timestamp, TransactionId};
 pub use keys::{PublicKey, SecretKey, Signature, SignatureError};
@@ -41,7 +44,7 @@ pub use reseal::{RESEAL_BYTES_MAX, RESEALS_MAX, ResealJob, ResealRefusal};
 pub use salus_abi as abi;
 pub use salus_abi::codec;
 pub use salus_abi::{ContractId, MemberId, PrincipalId, RecordNumber};
-pub use share::{KEY_SHARE_LENGTH, SealedShare, ShareCommitment};
+pub use share::{KEY_SHARE_LENGTH, SealedShare, ShareCommitment, ShareStatement, SignedShare};
 pub use transaction::{
     Call, SystemCall, TRANSACTION_LENGTH_MAX, Transaction, TransactionError, TransactionPayload,
     UnverifiedTransaction,

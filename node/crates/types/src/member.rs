@@ -52,6 +52,17 @@ pub enum ValidatorSetError {
     Duplicate(MemberId),
 }
 
+impl Member {
+    /// Its part in deciding blocks, and in keeping their shares.
+    pub const fn validator(&self) -> Validator {
+        Validator {
+            member: self.id,
+            key: self.consensus_key,
+            slot: self.slot,
+        }
+    }
+}
+
 impl ValidatorSet {
     /// How many validators there may be.
     pub const COUNT_MAX: usize = 127;

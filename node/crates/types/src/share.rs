@@ -1,5 +1,9 @@
-use crate::{Hash, Header, Height, MemberId, Round, Sealing, Slot};
-use salus_abi::codec::{Decode, Encode};
+use crate::{
+    BlockId, ChainId, Hash, Header, Height, MemberId, PublicKey, Round, Sealing, SecretKey, Signature,
+    SignatureError, Slot,
+};
+use salus_abi::codec::{self, Decode, Encode};
+use salus_abi::domain::Tag;
 use std::fmt;
 
 /// Bytes of a Shamir share of a data key: its index and 32 bytes.
@@ -71,6 +75,80 @@ impl From<&Header> for ShareCommitment {
 impl From<&Self> for ShareCommitment {
     fn from(commitment: &Self) -> Self {
         *commitment
+    }
+}
+
+/// A share as its holder hands it out: with its signature over the share's [`ShareStatement`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SignedShare {
+    /// The share.
+    pub share: SealedShare,
+    /// The holder's, over the statement under `Tag::SHARE_ANSWER`.
+    pub signature: Signature,
+}
+
+/// What a holder puts its name to when it hands out a share: all that decides whether the share is right, and no byte
+/// of its content.
+///
+/// Both sides compute it from the share and the question, so that only the signature travels. A third party needs
+/// nothing else: fragment and key share enter the Merkle tree by their hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ShareStatement {
+    /// The block's height.
+    pub height: Height,
+    /// Which block of that height: several may have been proposed.
+    pub block: BlockId,
+    /// Which dealing of that block: the root that its shares lead to.
+    pub share_root: Hash,
+    /// Who states it.
+    pub member: MemberId,
+    /// Which share of the dealing.
+    pub slot: Slot,
+    /// Hash of the fragment.
+    pub fragment: Hash,
+    /// Hash of the key share with its index.
+    pub key_share: Hash,
+    /// Siblings from the share's leaf up to the share root.
+    pub path: Vec<Hash>,
+}
+
+impl ShareStatement {
+    /// Siblings of a path, at most: enough for 256 slots. A longer one is no statement.
+    pub const PATH_MAX: usize = 8;
+
+    /// What `member` states when it answers the question for its share of a block's dealing with `share`.
+    pub fn of(
+        share: &SealedShare,
+        height: Height,
+        block: BlockId,
+        share_root: Hash,
+        member: MemberId,
+    ) -> Self {
+        Self {
+            height,
+            block,
+            share_root,
+            member,
+            slot: share.slot,
+            fragment: Hash::of_content(&share.fragment),
+            key_share: Hash::of_content(&share.key_share),
+            path: share.path.clone(),
+        }
+    }
+
+    /// Signs it with the holder's consensus key. The caller has checked the share against the share root.
+    pub fn sign(&self, key: &SecretKey, chain: &ChainId) -> Signature {
+        key.sign(Tag::SHARE_ANSWER, chain, &codec::encode(self))
+    }
+
+    /// Checks the holder's signature. What the statement says may still be wrong.
+    pub fn verify(
+        &self,
+        key: &PublicKey,
+        chain: &ChainId,
+        signature: &Signature,
+    ) -> Result<(), SignatureError> {
+        key.verify(Tag::SHARE_ANSWER, chain, &codec::encode(self), signature)
     }
 }
 

@@ -307,12 +307,44 @@ fn certificates_need_a_quorum_of_distinct_validators() {
 }
 
 #[test]
+fn share_statements_and_what_they_prove() {
+    let share = SealedShare {
+        height: Height::new(300),
+        slot: Slot::new(2),
+        key_share: [3; 33],
+        path: vec![Hash::of_content(b"sibling")],
+        fragment: vec![1, 2, 3],
+    };
+    let block = BlockId::new(Hash::of_content(b"block"));
+    let root = Hash::of_content(b"root");
+    let statement = ShareStatement::of(&share, Height::new(300), block, root, MemberId::new(4));
+    let signature = statement.sign(&key(3), &chain());
+    assert_eq!(statement.verify(&key(3).public(), &chain(), &signature), Ok(()));
+    assert!(statement.verify(&key(2).public(), &chain(), &signature).is_err());
+    golden(
+        &SignedShare { share, signature },
+        expect![
+            "fb012c0203030303030303030303030303030303030303030303030303030303030303030301208883bee0c0a582376878d6abe22cc34b93dc1246c8320c44e8df58a232c0df0301020337091f783a063b2b44dd0d284a633c685a13e59e661cfb20b6d810af7a712c793b7c065d90796237c43b7681e6c696c69b283da70bbbbca34e8251109cf4030e"
+        ],
+    );
+    let evidence = Evidence::WrongShare(WrongShare { statement, signature });
+    let facts = (evidence.member(), evidence.height(), evidence.kind());
+    assert_eq!(facts, (MemberId::new(4), Height::new(300), FaultKind::WrongShare));
+    golden(
+        &evidence,
+        expect![
+            "01fb012ca98489a784bbc2177d6cb7324cc042f52f9d5104a6b675e4409b5f227dc6853092a2b787a06d7272df43eaf87acc3b9c1d315d79d599d61c285983483e4319980402b177ec1bf26dfb3b7010d473e6d44713b29b765b99c6e60ecbfae742de4965432d1cc4a6bdeac90e587257521cd145277da9246f465b3eb5530465c5c78ff02801208883bee0c0a582376878d6abe22cc34b93dc1246c8320c44e8df58a232c0df37091f783a063b2b44dd0d284a633c685a13e59e661cfb20b6d810af7a712c793b7c065d90796237c43b7681e6c696c69b283da70bbbbca34e8251109cf4030e"
+        ],
+    );
+}
+
+#[test]
 fn bodies_with_evidence() {
     let other = Vote {
         block: None,
         ..vote()
     };
-    let evidence = Evidence {
+    let votes = DoubleVote {
         first: vote().sign(&key(3), &chain()),
         second: other.sign(&key(3), &chain()),
     };
@@ -341,14 +373,14 @@ fn bodies_with_evidence() {
     let body = Body {
         transactions: vec![payload().sign(&key(1), &chain())],
         receipts: vec![receipt],
-        evidence: vec![evidence],
+        evidence: vec![Evidence::DoubleVote(votes)],
         parent_certificate: Some(certificate),
         reseals: vec![reseal],
     };
     golden(
         &body,
         expect![
-            "010729fb03e8fc000186a00002030405000000e747cceb6877c97f154b1fe53a38f8aaceab48d226ac1c523c97d400d786b2149924b13bddca9d7a591ab8510bfb4c97a9dde07cef9d1ba035befa83c00cf20e01000700000101fb012c0101037aa3cc61b8213e911559c8dc40794be411f35c8f2fe5ec687b43e471f2102803f5cc65bd3f64e12a451f2e519eb08a475945d9c3617e99a80d8f4bbe1f8d195189acbb2f27b2a5ad1ae5cf17a8710712bb7eb62dde98330debfdbdba96092e0101fb012c0100039249613c86b6c2822275e4aab5e3d7afb895d62859cf6f1f8d0a85b52e2bb1d35d9af92b4bb32ca2b38023eb0662d5c86ecc6eaee80806adeb141543cda7f10101fb012b00ebdea6058df2230dc25b7a7c7b487b470c508c2e0a5119c96893c443de3a9e790001fb012cfb01900102010208fc00011170fbea600be9c598ae63835518e7fb422dc3027f452d75f3dbdb94c90d843298b1180ad91cb5bb3d80b968d95576f1d1b370edda31196fe9ba42b3be2de0d0de05cda01b"
+            "010729fb03e8fc000186a00002030405000000e747cceb6877c97f154b1fe53a38f8aaceab48d226ac1c523c97d400d786b2149924b13bddca9d7a591ab8510bfb4c97a9dde07cef9d1ba035befa83c00cf20e0100070000010001fb012c0101037aa3cc61b8213e911559c8dc40794be411f35c8f2fe5ec687b43e471f2102803f5cc65bd3f64e12a451f2e519eb08a475945d9c3617e99a80d8f4bbe1f8d195189acbb2f27b2a5ad1ae5cf17a8710712bb7eb62dde98330debfdbdba96092e0101fb012c0100039249613c86b6c2822275e4aab5e3d7afb895d62859cf6f1f8d0a85b52e2bb1d35d9af92b4bb32ca2b38023eb0662d5c86ecc6eaee80806adeb141543cda7f10101fb012b00ebdea6058df2230dc25b7a7c7b487b470c508c2e0a5119c96893c443de3a9e790001fb012cfb01900102010208fc00011170fbea600be9c598ae63835518e7fb422dc3027f452d75f3dbdb94c90d843298b1180ad91cb5bb3d80b968d95576f1d1b370edda31196fe9ba42b3be2de0d0de05cda01b"
         ],
     );
     assert_eq!(Body::decode(&codec::encode(&body)), Ok(body.clone()));

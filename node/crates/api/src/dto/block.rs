@@ -116,7 +116,7 @@ pub(crate) struct BodyDto {
     pub(crate) transactions: Vec<BodyTransactionDto>,
     /// `from` of the next page, if there is one.
     pub(crate) next: Option<usize>,
-    /// Proofs of double votes in the body.
+    /// Proofs of members' faults in the body.
     pub(crate) evidence: usize,
     /// How it was obtained.
     pub(crate) reconstruction: ReconstructionDto,

@@ -2,6 +2,7 @@
 
 use super::hex;
 use crate::{ChainFacts, MemberStatus, NodeStatus};
+use salus_types::Height;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -87,6 +88,21 @@ pub(crate) struct MemberDto {
     pub(crate) validating: bool,
     /// Whether this node has a connection to it; true for itself.
     pub(crate) connected: bool,
+    /// What it was proven guilty of on the chain.
+    pub(crate) faults: FaultsDto,
+}
+
+/// What a member was proven guilty of: heights, each counted once.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Faults)]
+pub(crate) struct FaultsDto {
+    /// At which it voted twice.
+    pub(crate) double_votes: u32,
+    /// Of which it handed out a wrong share under its signature.
+    pub(crate) wrong_shares: u32,
+    /// The highest of them all; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) latest_height: Option<u64>,
 }
 
 /// Every member of the network.
@@ -140,6 +156,11 @@ impl From<MemberStatus> for MemberDto {
             addresses: member.addresses,
             validating: status.validating,
             connected: status.connected,
+            faults: FaultsDto {
+                double_votes: status.faults.double_votes,
+                wrong_shares: status.faults.wrong_shares,
+                latest_height: status.faults.latest.map(Height::get),
+            },
         }
     }
 }

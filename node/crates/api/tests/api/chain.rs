@@ -49,6 +49,8 @@ async fn members_are_listed_with_their_keys() {
         (&member["validating"], &member["connected"]),
         (&json!(true), &json!(true))
     );
+    let faults = json!({ "double_votes": 0, "wrong_shares": 3, "latest_height": 6 });
+    assert_eq!(member["faults"], faults);
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! A node that answers by a script: what it says depends only on what it is asked.
 
 use salus_api::{
-    BlockHead, CommittedTransaction, LogPage, MemberStatus, NodeStatus, PieceRefusal, PrincipalState,
-    QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock, Rejection, RepairStatus, Reply, Request,
-    ShareHolder, ShareState, StateAnswer, StorageStatus, TransactionStatus,
+    BlockHead, CommittedTransaction, LogPage, MemberFaults, MemberStatus, NodeStatus, PieceRefusal,
+    PrincipalState, QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock, Rejection, RepairStatus,
+    Reply, Request, ShareHolder, ShareState, StateAnswer, StorageStatus, TransactionStatus,
 };
 use salus_types::abi::access::{self, *};
 use salus_types::abi::registry::{self, PatientAddress, Principal, Role};
@@ -318,6 +318,11 @@ fn member() -> MemberStatus {
         },
         validating: true,
         connected: true,
+        faults: MemberFaults {
+            double_votes: 0,
+            wrong_shares: 3,
+            latest: Some(Height::new(6)),
+        },
     }
 }
 

@@ -16,7 +16,7 @@ proptest! {
     fn a_node_far_behind_applies_every_block_in_order_whatever_f_peers_do(
         seed in any::<u64>(),
         n in 4u16..=7,
-        faulty in prop::collection::vec((1u16..7, 0usize..6), 0..2),
+        faulty in prop::collection::vec((1u16..7, 0usize..8), 0..2),
         loss in prop_oneof![Just(0u64), Just(10)],
         length in 1u64..150,
     ) {

@@ -11,7 +11,7 @@ proptest! {
     fn reads_open_with_up_to_f_faulty_holders_and_no_honest_one_is_blamed(
         seed in any::<u64>(),
         n in 4u16..=10,
-        faulty in prop::collection::vec((1u16..10, 0usize..6), 0..3),
+        faulty in prop::collection::vec((1u16..10, 0usize..8), 0..3),
         own in any::<bool>(),
         loss in prop_oneof![Just(0u64), Just(5)],
     ) {
@@ -33,7 +33,7 @@ proptest! {
 
     /// Whatever the faults, a read ends, and what it says adds up.
     #[test]
-    fn every_read_ends_and_a_shortfall_names_everyone(seed in any::<u64>(), kinds in prop::collection::vec(0usize..7, 6)) {
+    fn every_read_ends_and_a_shortfall_names_everyone(seed in any::<u64>(), kinds in prop::collection::vec(0usize..9, 6)) {
         let mut world = World::new(seed, 7, 1);
         for (number, kind) in (1..7).zip(kinds) {
             world.set_manner(number, Manner::FAULTY.get(kind).copied().unwrap_or(Manner::Honest));
@@ -286,7 +286,7 @@ fn an_answer_in_anothers_name_or_to_nothing_is_ignored() {
         world.input(Input::Share {
             request: RequestId(request),
             member: member(who),
-            result: Ok(share.clone()),
+            result: Ok(world.sign(height(1), member(who), share.clone())),
         });
     }
     assert!(world.blamed.is_empty() && world.opened.is_empty());

@@ -15,7 +15,7 @@ proptest! {
         seed in any::<u64>(),
         n in 4u16..=7,
         who in 1u16..7,
-        kind in 0usize..6,
+        kind in 0usize..8,
         loss in prop_oneof![Just(0u64), Just(10)],
         lost in prop::collection::btree_set(1u64..40, 1..20),
     ) {
@@ -116,8 +116,9 @@ fn repair_keeps_its_pace() {
             .collect(),
     );
     let tip = world.archive.tip();
-    world.archive = Archive::new(config, tip, set.unwrap());
-    let holders = (0..4).map(|i| (member(i), salus_types::Slot::new(i))).collect();
+    let set = set.unwrap();
+    let holders = set.iter().copied().collect();
+    world.archive = Archive::new(config, tip, set);
     world.input(Input::Holders(holders));
     for number in 1..4 {
         world.input(Input::Connected(member(number)));

@@ -1,10 +1,12 @@
 //! A chain, its members and a network in which time is a number. One seed gives one run.
 
 use super::*;
-use salus_seal::{Binding, CheckedDealing, DataKey, OpenedBlock, Parameters, seal};
+use salus_seal::{
+    AskedShare, Binding, CheckedDealing, DataKey, OpenedBlock, Parameters, seal, verify_wrong_share,
+};
 use salus_types::{
     BlockId, ChainId, CommitCertificate, CommitSignature, Gas, Hash, Header, Round, SealedShare, SecretKey,
-    Slot, Timestamp, Validator, ValidatorSet, Vote, VoteKind,
+    ShareStatement, SignedShare, Slot, Timestamp, Validator, ValidatorSet, Vote, VoteKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -17,28 +19,34 @@ pub(crate) enum Manner {
     Silent,
     /// Refuses everything.
     Refusing,
-    /// Sends a share with a flipped bit, and headers with one.
+    /// Signs a share with a flipped bit, and sends headers with one.
     Lying,
-    /// Sends the share of another height, and headers of another height.
+    /// Signs another block's share, and sends headers of another height.
     OffByOne,
-    /// Sends another slot's index, and a certificate of the wrong block.
+    /// Signs another slot's index, and sends a certificate of the wrong block.
     Impostor,
-    /// Sends an empty fragment, and no headers.
+    /// Signs an empty fragment, and sends no headers.
     Empty,
+    /// Signs a good share that is another's.
+    Foreign,
+    /// Honest, but what it sends is spoiled on the way; headers are not.
+    Spoiled,
 }
 
 impl Manner {
-    pub(crate) const FAULTY: [Self; 6] = [
+    pub(crate) const FAULTY: [Self; 8] = [
         Self::Silent,
         Self::Refusing,
         Self::Lying,
         Self::OffByOne,
         Self::Impostor,
         Self::Empty,
+        Self::Foreign,
+        Self::Spoiled,
     ];
 
     pub(crate) fn may_be_blamed(self) -> bool {
-        !matches!(self, Self::Honest | Self::Silent | Self::Refusing)
+        !matches!(self, Self::Honest | Self::Silent | Self::Refusing | Self::Spoiled)
     }
 }
 
@@ -141,7 +149,7 @@ impl World {
         for at in 1..=length {
             world.grow(at, change);
         }
-        let holders = (0..n).map(|i| (member(i), Slot::new(i))).collect();
+        let holders = validators(&world.keys).iter().copied().collect();
         world.input(Input::Holders(holders));
         for i in 1..n {
             let delay = ms(5 + world.below(20));
@@ -285,8 +293,11 @@ impl World {
 
     pub(crate) fn input(&mut self, input: Input) {
         for effect in self.archive.handle(self.now, input) {
-            // Dealings are drawn from the system, so block ids differ from run to run.
-            let shown = format!("{:?} {effect:?}", self.now);
+            // Dealings are drawn from the system, so block ids and what is signed of shares differ from run to run.
+            let shown = match &effect {
+                Effect::Blame { member, fault, .. } => format!("{:?} {member} is blamed: {fault}", self.now),
+                effect => format!("{:?} {effect:?}", self.now),
+            };
             let ids = shown.split("BlockId(").enumerate();
             let masked = ids.map(|(part, text)| {
                 if part == 0 {
@@ -360,11 +371,28 @@ impl World {
             }
             Effect::Failed { job, error } => assert!(self.failed.insert(job, error).is_none()),
             Effect::OwnShareDamaged { height, .. } => self.damaged.push(height),
-            Effect::Blame { member, fault, .. } => {
+            Effect::Blame {
+                member,
+                height,
+                fault,
+                evidence,
+                ..
+            } => {
                 assert!(
                     self.peers[&member].manner.may_be_blamed(),
                     "{member} is honest: {fault}"
                 );
+                assert_eq!(evidence.is_some(), matches!(fault, Fault::Share(_)));
+                if let Some(evidence) = evidence {
+                    let block = self.block(height);
+                    let asked = AskedShare {
+                        chain: &self.chain,
+                        block: block.id,
+                        dealing: (&block.header).into(),
+                        holder: &self.validator(member),
+                    };
+                    verify_wrong_share(&evidence, &asked).unwrap();
+                }
                 self.blamed.push((member, fault));
             }
             Effect::Apply(block) => self.apply(&block),
@@ -414,27 +442,22 @@ impl World {
         let Some(delay) = self.fate(member) else {
             return;
         };
-        let peer = &self.peers[&member];
-        let mut share = self.share_of(at, member);
-        let result = match peer.manner {
-            Manner::Honest | Manner::Silent if peer.lacks.contains(&at) => Err(ShareRefusal::NotHeld),
-            Manner::Honest | Manner::Silent => Ok(share),
+        let (manner, lacks) = {
+            let peer = &self.peers[&member];
+            (peer.manner, peer.lacks.contains(&at))
+        };
+        let share = self.share_of(at, member);
+        let result = match manner {
+            Manner::Honest | Manner::Silent if lacks => Err(ShareRefusal::NotHeld),
             Manner::Refusing => Err(ShareRefusal::Busy),
-            Manner::Lying => {
-                share.fragment[0] ^= 1;
-                Ok(share)
+            Manner::Spoiled => {
+                let mut answer = self.sign(at, member, share);
+                answer.share.fragment[0] ^= 1;
+                Ok(answer)
             }
-            Manner::OffByOne => {
-                share.height = at.next();
-                Ok(share)
-            }
-            Manner::Impostor => {
-                share.key_share[0] = 1;
-                Ok(share)
-            }
-            Manner::Empty => {
-                share.fragment.clear();
-                Ok(share)
+            _ => {
+                let share = self.tamper(manner, at, share);
+                Ok(self.sign(at, member, share))
             }
         };
         let answer = Input::Share {
@@ -443,6 +466,35 @@ impl World {
             result,
         };
         self.later(delay, answer);
+    }
+
+    /// What a member that signs anything makes of its share.
+    fn tamper(&self, manner: Manner, at: Height, mut share: SealedShare) -> SealedShare {
+        match manner {
+            Manner::Lying => share.fragment[0] ^= 1,
+            Manner::OffByOne => {
+                let other = self.blocks.iter().find(|block| block.header.height != at);
+                let other = other.and_then(|block| block.dealing.share(share.slot));
+                share.key_share = other.map_or([0; 33], |other| other.key_share);
+            }
+            Manner::Impostor => share.key_share[0] = 1,
+            Manner::Empty => share.fragment.clear(),
+            Manner::Foreign => share = self.share_of(at, ME),
+            Manner::Honest | Manner::Silent | Manner::Refusing | Manner::Spoiled => {}
+        }
+        share
+    }
+
+    /// The share as a member hands it out that signs without looking.
+    pub(crate) fn sign(&self, at: Height, member: MemberId, share: SealedShare) -> SignedShare {
+        let block = self.block(at);
+        let statement = ShareStatement::of(&share, at, block.id, block.header.share_root, member);
+        let signature = statement.sign(&self.keys[usize::from(member.get())], &self.chain);
+        SignedShare { share, signature }
+    }
+
+    fn validator(&self, member: MemberId) -> Validator {
+        *validators(&self.keys).get(member).unwrap()
     }
 
     fn answer_headers(&mut self, request: RequestId, member: MemberId, from: Height, max: u16) {
@@ -459,7 +511,7 @@ impl World {
         let mut headers: Vec<Header> = blocks.iter().map(|block| block.header.clone()).collect();
         let mut certificate = Box::new(blocks[blocks.len() - 1].certificate.clone());
         match manner {
-            Manner::Honest | Manner::Silent | Manner::Refusing => {}
+            Manner::Honest | Manner::Silent | Manner::Refusing | Manner::Foreign | Manner::Spoiled => {}
             Manner::Lying => headers[0].gas_used = Gas::new(1),
             Manner::OffByOne => headers[0].height = from.next(),
             Manner::Impostor => certificate.block = BlockId::new(Hash::ZERO),

@@ -21,7 +21,7 @@ use arc_malachitebft_core_types::{
     CertificateError, CommitCertificate as CoreCommit, SignedMessage, Timeout, TimeoutKind,
 };
 use salus_types::{
-    BlockId, CommitCertificate, Evidence, Header, Height, MemberId, PublicKey, Round, SignedProposal,
+    BlockId, CommitCertificate, DoubleVote, Header, Height, MemberId, PublicKey, Round, SignedProposal,
     SignedVote, ValidatorSet, VoteKind,
 };
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ pub(crate) struct Host {
     /// The propose or prevote timeout that is being handled, if it is one.
     pub(crate) elapsed: Option<TimeoutKind>,
     pub(crate) decided: Option<(CommitCertificate, Header)>,
-    pub(crate) finalized: Option<Vec<Evidence>>,
+    pub(crate) finalized: Option<Vec<DoubleVote>>,
     /// The height is decided and handed out: the core gets no more inputs.
     pub(crate) closed: bool,
     log_dirty: bool,

@@ -3,9 +3,9 @@ use super::node::Node;
 use super::{Options, chain, key, set_of};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use salus_consensus::{Effect, Fault, Input, Message, Refusal, verify_evidence};
+use salus_consensus::{Effect, Fault, Input, Message, Refusal, verify_double_vote};
 use salus_types::{
-    BlockId, CommitCertificate, Evidence, Hash, Header, Height, MemberId, Round, SignedVote, VoteKind,
+    BlockId, CommitCertificate, DoubleVote, Hash, Header, Height, MemberId, Round, SignedVote, VoteKind,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) struct World {
     decided: BTreeMap<Height, BlockId>,
     votes: BTreeMap<(MemberId, Height, Round, VoteKind), Option<BlockId>>,
     proposals: BTreeMap<(MemberId, Height, Round), (BlockId, Option<Round>)>,
-    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) evidence: Vec<DoubleVote>,
     pub(crate) refusals: Vec<(u16, MemberId, Refusal)>,
     pub(crate) nil_votes: u64,
     pub(crate) rounds_max: Round,
@@ -319,10 +319,10 @@ impl World {
         }
     }
 
-    fn note_evidence(&mut self, evidence: Vec<Evidence>) {
+    fn note_evidence(&mut self, evidence: Vec<DoubleVote>) {
         for one in &evidence {
             let set = set_of(&self.options, one.first.vote.height);
-            verify_evidence(one, &set, &chain()).unwrap();
+            verify_double_vote(one, &set, &chain()).unwrap();
         }
         self.evidence.extend(evidence);
     }

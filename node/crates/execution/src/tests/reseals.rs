@@ -38,7 +38,7 @@ impl Chain {
         .build();
         self.at += 1;
         let block = EXECUTOR
-            .execute(&self.state, &env(self.at), &[], &[call])
+            .execute(&self.state, &env(self.at), &[], &[], &[call])
             .unwrap();
         if sender == OPERATOR {
             self.sent += 1;
@@ -68,7 +68,7 @@ impl Chain {
     }
 
     fn commit(&mut self, reseals: &[ShareCommitment]) -> Result<(), ResealError> {
-        match EXECUTOR.execute(&self.state, &env(self.at), reseals, &[]) {
+        match EXECUTOR.execute(&self.state, &env(self.at), reseals, &[], &[]) {
             Ok(block) => {
                 self.state.commit(&block);
                 Ok(())
@@ -259,9 +259,11 @@ fn reseals_and_transactions_share_a_block() {
     chain.at += 1;
     let reseals = [dealing(1, chain.at, 5)];
     let (candidates, env) = (vec![tx(1, 0, 0).build()], env(chain.at));
-    let selection = EXECUTOR.select(&chain.state, &env, &reseals, candidates).unwrap();
+    let selection = EXECUTOR
+        .select(&chain.state, &env, &reseals, Vec::new(), candidates)
+        .unwrap();
     let executed = EXECUTOR
-        .execute(&chain.state, &env, &reseals, &selection.taken)
+        .execute(&chain.state, &env, &reseals, &[], &selection.taken)
         .unwrap();
     assert_eq!(selection.block, executed);
     chain.state.commit(&executed);
