@@ -1,27 +1,29 @@
 //! The archive's thread: it carries out what [`salus_archive`] decides, and hands opened blocks to who wants them.
 
+mod upkeep;
+
 use crate::chain::{self, Missed};
+use crate::config::Config;
 use crate::courier::{Answer, Courier};
 use crate::view::View;
 use crate::wire::{HEADERS_MAX, LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose};
 use salus_archive::{
-    Archive, CertifiedBlock, Effect, Input, JobId, Purpose, ReadError, RepairProgress, RequestId,
-    ShareRefusal,
+    Archive, CertifiedBlock, Effect, Input, JobId, Purpose, ReadError, RepairFailure, RepairProgress,
+    RequestId, ShareRefusal,
 };
 use salus_net::{Protocol, RequestError, SendError};
 use salus_seal::OpenedBlock;
-use salus_store::{ShareCheck, StoreError};
+use salus_store::StoreError;
 use salus_types::{BlockId, Evidence, Header, Height, MemberId, SealedShare, codec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use upkeep::Upkeep;
 
-/// How often a few own shares are read again and checked.
-const SCRUB_INTERVAL: Duration = Duration::from_secs(5);
-/// How many shares each time: some ten million a year, at a few megabytes a minute.
-const SCRUB_COUNT: usize = 64;
+/// How often the log says how far repair is.
+const TELL_INTERVAL: Duration = Duration::from_secs(5);
 /// Ranges of lost shares that are announced at once.
 const RANGES_MAX: usize = 1_024;
 
@@ -52,10 +54,10 @@ pub(crate) enum Event {
         member: MemberId,
         answer: Answer,
     },
-    /// The own share of a height fails its check.
+    /// The own share of a committed block was found damaged; it counts as lost already.
     Damaged(Height),
-    /// Look for lost shares again.
-    LookForLost,
+    /// Somebody asked for the own share of a committed block, and it is not there.
+    Wanted(Height),
     Stop,
 }
 
@@ -75,9 +77,24 @@ pub(crate) struct Archivist {
     archive: Archive,
     waiting: BTreeMap<JobId, Waiting>,
     next_job: u64,
-    /// Where the rolling check of the own shares goes on, and when.
-    scrub_from: Height,
-    scrub_at: Duration,
+    upkeep: Upkeep,
+    /// When the log says again how far repair is.
+    tell_at: Duration,
+}
+
+/// The own share of a block for who asks for it outside this thread, which hears of it if the share is damaged or gone.
+pub(crate) fn own_share(
+    view: &View,
+    archive: &SyncSender<Event>,
+    (height, block): (Height, &BlockId),
+) -> Result<Option<SealedShare>, StoreError> {
+    let (share, event) = match view.shares.get_block(block) {
+        Ok(None) => (Ok(None), Event::Wanted(height)),
+        Err(StoreError::ShareDamaged(height)) => (Ok(None), Event::Damaged(height)),
+        other => return other,
+    };
+    let _ = archive.try_send(event); // a full inbox means that repair is busy as it is
+    share
 }
 
 impl Archivist {
@@ -88,8 +105,10 @@ impl Archivist {
         inbox: Receiver<Event>,
         inbox_sender: SyncSender<Event>,
         archive: Archive,
-    ) -> Self {
-        Self {
+        config: &Config,
+    ) -> Result<Self, StoreError> {
+        let upkeep = Upkeep::new(Arc::clone(&view), config.scrub.clone(), config.compaction.clone())?;
+        Ok(Self {
             view,
             courier,
             chain,
@@ -98,9 +117,9 @@ impl Archivist {
             archive,
             waiting: BTreeMap::new(),
             next_job: 0,
-            scrub_from: Height::new(1),
-            scrub_at: SCRUB_INTERVAL,
-        }
+            upkeep,
+            tell_at: Duration::ZERO,
+        })
     }
 
     /// Runs until the node stops; an error halts it.
@@ -108,28 +127,19 @@ impl Archivist {
         self.look_for_lost()?;
         loop {
             let now = self.view.clock.elapsed();
-            if now >= self.scrub_at {
-                self.scrub()?;
-                self.scrub_at = now + SCRUB_INTERVAL;
+            let tick_at = self.upkeep.next_tick();
+            if now >= tick_at {
+                for height in self.upkeep.tick(now)? {
+                    self.feed(Input::Urgent(height))?;
+                }
             }
-            let wake = self
-                .archive
-                .next_wake()
-                .map_or(self.scrub_at, |at| at.min(self.scrub_at));
+            let wake = self.archive.next_wake().map_or(tick_at, |at| at.min(tick_at));
             match self.inbox.recv_timeout(wake.saturating_sub(now)) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(event) => self.on_event(event)?,
                 Err(RecvTimeoutError::Timeout) => self.feed(Input::Wake)?,
             }
         }
-    }
-
-    /// Reads some of the own shares again: what the disk has lost in silence is found and repaired.
-    fn scrub(&mut self) -> Result<(), StoreError> {
-        let checked = self.view.shares.scrub(self.scrub_from, SCRUB_COUNT)?;
-        self.scrub_from = checked.last().map_or(Height::new(1), |(height, _)| height.next());
-        let lost = checked.iter().any(|(_, check)| matches!(check, ShareCheck::Lost));
-        if lost { self.look_for_lost() } else { Ok(()) }
     }
 
     fn on_event(&mut self, event: Event) -> Result<(), StoreError> {
@@ -156,8 +166,8 @@ impl Archivist {
                 member,
                 answer,
             } => self.on_answer(request, member, answer),
-            Event::Damaged(height) => self.feed(Input::Missing(vec![height..=height])),
-            Event::LookForLost => self.look_for_lost(),
+            Event::Damaged(height) => self.on_damaged(height),
+            Event::Wanted(height) => self.on_wanted(height),
             Event::Stop => Ok(()),
         }
     }
@@ -170,14 +180,29 @@ impl Archivist {
     }
 
     /// The own share of a block, committed or only decided; a damaged one counts as lost.
-    fn own_share(&self, header: &Header) -> Result<Option<SealedShare>, StoreError> {
+    fn own_share(&mut self, header: &Header) -> Result<Option<SealedShare>, StoreError> {
         match self.view.shares.get_block(&header.id(&self.view.chain)) {
-            Err(error) if !error.is_fatal() => {
-                tracing::warn!(height = %header.height, %error, "the own share is damaged");
-                let _ = self.inbox_sender.try_send(Event::LookForLost);
+            Err(StoreError::ShareDamaged(height)) => {
+                self.on_damaged(height)?;
+                Ok(None)
+            }
+            Ok(None) => {
+                self.on_wanted(header.height)?;
                 Ok(None)
             }
             other => other,
+        }
+    }
+
+    fn on_damaged(&mut self, height: Height) -> Result<(), StoreError> {
+        self.upkeep.met_damage(height);
+        self.on_wanted(height)
+    }
+
+    fn on_wanted(&mut self, height: Height) -> Result<(), StoreError> {
+        match self.view.shares.is_missing(height)? {
+            true => self.feed(Input::Urgent(height)),
+            false => Ok(()),
         }
     }
 
@@ -187,8 +212,6 @@ impl Archivist {
             .iter()
             .map(|range| range.end().get() - range.start().get() + 1)
             .sum();
-        let repaired = self.view.progress.repair().repaired;
-        self.view.progress.set_repair(count, repaired);
         if count == 0 {
             return Ok(());
         }
@@ -255,18 +278,16 @@ impl Archivist {
                 self.feed(Input::Header { height, header })
             }
             Effect::StoreShare { height, share } => self.store(height, &share),
-            Effect::Progress(RepairProgress { repaired, remaining }) => {
-                self.view.progress.set_repair(remaining, repaired);
-                tracing::info!(repaired, remaining, "repairing own shares");
-                if remaining == 0 {
-                    self.look_for_lost()
-                } else {
-                    Ok(())
-                }
+            Effect::NotRepaired { height, reason } => {
+                self.on_not_repaired(height, &reason);
+                Ok(())
             }
+            Effect::NothingToKeep { height } => self.view.shares.remove(height),
+            Effect::Progress(progress) => self.on_progress(progress),
             Effect::OwnShareDamaged { height, error } => {
-                tracing::warn!(%height, %error, "the own share is damaged: repairing it");
-                self.feed(Input::Missing(vec![height..=height]))
+                tracing::warn!(%height, %error, "the own share is not the block's");
+                self.view.shares.condemn(height)?;
+                self.on_damaged(height)
             }
             Effect::Blame {
                 member,
@@ -401,11 +422,45 @@ impl Archivist {
         }
     }
 
+    fn on_not_repaired(&self, height: Height, reason: &RepairFailure) {
+        self.view.progress.add_repair_failure(reason);
+        let reason = reason.to_string();
+        tracing::debug!(%height, reason, "a share could not be repaired in this pass");
+    }
+
+    fn on_progress(&mut self, progress: RepairProgress) -> Result<(), StoreError> {
+        let RepairProgress {
+            repaired,
+            remaining,
+            urgent,
+            ..
+        } = progress;
+        self.view.progress.set_repair(&progress);
+        let now = self.view.clock.elapsed();
+        if now >= self.tell_at || remaining == 0 {
+            self.tell_at = now.saturating_add(TELL_INTERVAL);
+            tracing::info!(repaired, remaining, urgent, "repairing own shares");
+        }
+        if remaining == 0 {
+            self.look_for_lost()
+        } else {
+            Ok(())
+        }
+    }
+
     fn store(&mut self, height: Height, share: &SealedShare) -> Result<(), StoreError> {
         let Some(header) = self.view.index.header(height)? else {
             return Ok(());
         };
         let id = header.id(&self.view.chain);
-        self.view.shares.put_repaired(&header, id, None, share)
+        match self.view.shares.put_repaired(&header, id, None, share) {
+            Ok(()) => {
+                self.upkeep.repaired(height);
+                Ok(())
+            }
+            // Of a dealing that is no longer in force: once more.
+            Err(StoreError::Resealed(_)) => self.on_wanted(height),
+            Err(error) => Err(error),
+        }
     }
 }

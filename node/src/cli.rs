@@ -7,6 +7,8 @@ mod keys;
 mod output;
 mod person;
 mod record;
+mod repair;
+mod sharelog;
 mod start;
 mod status;
 mod testnet;
@@ -50,6 +52,13 @@ enum Command {
     Start(start::StartArguments),
     /// Show how a validator is.
     Status(NodeArguments),
+    /// Show how far a validator is with rebuilding lost shares.
+    Repair(repair::RepairArguments),
+    /// Look at the share log of a validator that does not run, and check it.
+    Sharelog {
+        #[command(subcommand)]
+        command: sharelog::ShareLogCommand,
+    },
     /// Make and show keys of people.
     Keys {
         #[command(subcommand)]
@@ -107,6 +116,9 @@ pub(crate) enum CliError {
     /// The validator does not run, or halted.
     #[error(transparent)]
     Validator(#[from] crate::validator::ValidatorError),
+    /// Files that were looked at are damaged.
+    #[error("{0}")]
+    Damaged(String),
     /// A step of the demo failed.
     #[error("{0}")]
     Demo(String),
@@ -129,7 +141,7 @@ impl CliError {
             Self::Usage(_) => 2,
             Self::Session(SessionError::Denied(_)) => 3,
             Self::Session(SessionError::Remote(RemoteError::Unreachable { .. })) => 4,
-            Self::Session(_) | Self::Validator(_) | Self::Demo(_) => 1,
+            Self::Session(_) | Self::Validator(_) | Self::Damaged(_) | Self::Demo(_) => 1,
         }
     }
 }
@@ -161,6 +173,8 @@ async fn run(command: Command, output: Output) -> Result<(), CliError> {
         Command::Testnet(arguments) => testnet::run(&arguments, output),
         Command::Start(arguments) => start::run(&arguments, output).await,
         Command::Status(node) => status::run(&node, output).await,
+        Command::Repair(arguments) => repair::run(&arguments, output).await,
+        Command::Sharelog { command } => sharelog::run(&command, output),
         Command::Keys { command } => keys::run(&command, output),
         Command::Tx(arguments) => tx::run(arguments, output).await,
         Command::Block { node, command } => block::run(&node, &command, output).await,

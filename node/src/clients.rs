@@ -144,6 +144,7 @@ impl ClientDesk {
             mempool: u32::try_from(view.pool().len()).unwrap_or(u32::MAX),
             catching_up: view.progress.is_behind(height),
             repair: view.progress.repair(),
+            scrub: view.progress.scrub(),
             storage: StorageStatus {
                 shares_bytes: view.shares.bytes(),
                 index_bytes: view.index.bytes().unwrap_or(0),

@@ -17,6 +17,10 @@ pub struct Config {
     pub chain: Chain,
     /// Repair of lost shares.
     pub repair: Repair,
+    /// The rolling check of the kept shares.
+    pub scrub: Scrub,
+    /// Reclaiming room in the share log.
+    pub compaction: Compaction,
     /// What is logged.
     pub log: Log,
 }
@@ -56,6 +60,24 @@ pub struct Chain {
 #[serde(deny_unknown_fields, default)]
 pub struct Repair {
     /// Bytes of shares fetched for repair in a second, at most.
+    pub bytes_per_second: u64,
+}
+
+/// The rolling check of the kept shares: what the disk has lost in silence is found and repaired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scrub {
+    /// Bytes of shares read in a second, at most.
+    pub bytes_per_second: u64,
+    /// Least time between the starts of two passes, in seconds.
+    pub interval_s: u64,
+}
+
+/// Reclaiming room in the share log after reseals and repairs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compaction {
+    /// Bytes of shares written again in a second, at most.
     pub bytes_per_second: u64,
 }
 
@@ -100,6 +122,23 @@ impl Default for Repair {
     fn default() -> Self {
         Self {
             bytes_per_second: 32 << 20,
+        }
+    }
+}
+
+impl Default for Scrub {
+    fn default() -> Self {
+        Self {
+            bytes_per_second: 1 << 20,
+            interval_s: 3_600,
+        }
+    }
+}
+
+impl Default for Compaction {
+    fn default() -> Self {
+        Self {
+            bytes_per_second: 8 << 20,
         }
     }
 }
@@ -192,6 +231,16 @@ impl Config {
                 "repair.bytes_per_second should be at least 65536",
             ));
         }
+        if self.scrub.bytes_per_second < 1 << 10 || self.scrub.interval_s == 0 {
+            return Err(ConfigError::Range(
+                "scrub.bytes_per_second should be at least 1024, scrub.interval_s at least 1",
+            ));
+        }
+        if self.compaction.bytes_per_second < 64 << 10 {
+            return Err(ConfigError::Range(
+                "compaction.bytes_per_second should be at least 65536",
+            ));
+        }
         Ok(())
     }
 
@@ -228,6 +277,16 @@ vote_timeout_ms = {vote}
 # Bytes of shares fetched for repair in a second, at most.
 bytes_per_second = {repair}
 
+[scrub]
+# Bytes of kept shares that are read again and checked in a second, at most.
+bytes_per_second = {scrub}
+# Least time between the starts of two passes over all shares, in seconds.
+interval_s = {interval_s}
+
+[compaction]
+# Bytes of kept shares written again in a second, at most, to reclaim room in the share log.
+bytes_per_second = {compaction}
+
 [log]
 # A filter such as \"info\" or \"salus=debug,info\".
 filter = {filter:?}
@@ -241,6 +300,9 @@ json = {json}
             propose = self.chain.propose_timeout_ms,
             vote = self.chain.vote_timeout_ms,
             repair = self.repair.bytes_per_second,
+            scrub = self.scrub.bytes_per_second,
+            interval_s = self.scrub.interval_s,
+            compaction = self.compaction.bytes_per_second,
             filter = self.log.filter,
             json = self.log.json,
         )
@@ -271,5 +333,7 @@ mod tests {
         assert!(load("[chain]\nblock_intervall_ms = 5").contains("block_intervall_ms"));
         assert!(load("[chain]\nblock_interval_ms = 0").contains("1 to 60000"));
         assert!(load("[network]\nlisten = []").contains("at least one"));
+        assert!(load("[scrub]\ninterval_s = 0").contains("interval_s"));
+        assert!(load("[compaction]\nbytes_per_second = 1").contains("65536"));
     }
 }

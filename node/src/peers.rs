@@ -101,13 +101,14 @@ impl PeerDesk {
         let Some(header) = self.header(height, block)? else {
             return Ok(ShareAnswer::Missing);
         };
-        let Some(share) = view.shares.get_block(block)? else {
+        let Some(share) = archivist::own_share(view, &self.archive, (height, block))? else {
             return Ok(ShareAnswer::Missing);
         };
         let share = match CheckedShare::check(share, &header) {
             Ok(share) if share.slot() == view.slot => share,
             _ => {
                 tracing::warn!(%height, "the own share is damaged: it is not handed out, but repaired");
+                view.shares.condemn(height)?;
                 let _ = self.archive.try_send(archivist::Event::Damaged(height)); // the next who asks finds it again
                 return Ok(ShareAnswer::Missing);
             }

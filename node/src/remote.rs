@@ -86,6 +86,8 @@ pub struct Status {
     pub catching_up: bool,
     /// Repair of its own shares.
     pub repair: RepairStatus,
+    /// The rolling check of its own shares.
+    pub scrub: ScrubStatus,
     /// What it keeps.
     pub storage: Storage,
 }
@@ -95,7 +97,54 @@ pub struct Status {
 pub struct RepairStatus {
     /// Shares it still misses.
     pub missing: u64,
+    /// How many of these come first.
+    pub urgent: u64,
     /// Shares it rebuilt since it was started.
+    pub repaired: u64,
+    /// Tries that came to nothing for now.
+    pub failed: RepairFailures,
+    /// How long the missing ones take at the present speed, in milliseconds.
+    pub estimate_ms: Option<u64>,
+}
+
+/// Tries to repair a share that came to nothing for now.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct RepairFailures {
+    /// The block's header is not there.
+    pub no_header: u64,
+    /// Too few members gave their share.
+    pub too_few_shares: u64,
+    /// The shares did not open the block.
+    pub unopenable: u64,
+}
+
+/// The rolling check of a validator's own shares.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct ScrubStatus {
+    /// Bytes it reads in a second, at most.
+    pub bytes_per_second: u64,
+    /// The pass under way.
+    pub current: ScrubPass,
+    /// The last height it has checked.
+    pub height: u64,
+    /// The last pass over all shares.
+    pub last: Option<ScrubPass>,
+    /// Damaged shares found since it was started.
+    pub damaged: u64,
+}
+
+/// One pass over all shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct ScrubPass {
+    /// When it began, milliseconds since 1970.
+    pub started_ms: u64,
+    /// When it ended; 0 while it is under way.
+    pub finished_ms: u64,
+    /// Shares read.
+    pub checked: u64,
+    /// Of these, damaged.
+    pub damaged: u64,
+    /// Of these, rebuilt since.
     pub repaired: u64,
 }
 

@@ -435,7 +435,8 @@ impl Running {
             inbox,
             self.archive.clone(),
             archive,
-        );
+            config,
+        )?;
         self.thread("archive", move || {
             archivist.run().map_err(|error| error.to_string())
         })

@@ -6,7 +6,8 @@ use crate::clock::Clock;
 use crate::home::ValidatorKeys;
 use crate::mempool::Mempool;
 use crate::recent::Recent;
-use salus_api::RepairStatus;
+use salus_api::{RepairStatus, ScrubStatus};
+use salus_archive::{ReadError, RepairFailure, RepairProgress};
 use salus_execution::Executor;
 use salus_genesis::Params;
 use salus_store::{ChainStore, PieceStore, ShareLog};
@@ -59,8 +60,8 @@ pub(crate) struct Parts {
 pub(crate) struct Progress {
     /// The highest height that a peer has announced.
     best: AtomicU64,
-    missing: AtomicU64,
-    repaired: AtomicU64,
+    repair: Mutex<RepairStatus>,
+    scrub: Mutex<ScrubStatus>,
     /// Bytes of all bodies, had they been kept whole.
     bodies: AtomicU64,
     wal: AtomicU64,
@@ -164,17 +165,54 @@ impl Progress {
         self.wal.load(Relaxed)
     }
 
-    pub(crate) fn set_repair(&self, missing: u64, repaired: u64) {
-        self.missing.store(missing, Relaxed);
-        self.repaired.store(repaired, Relaxed);
-        metrics::gauge!("salus_shares_missing").set(missing as f64);
+    pub(crate) fn set_repair(&self, progress: &RepairProgress) {
+        let RepairProgress {
+            repaired,
+            remaining,
+            urgent,
+            estimate,
+        } = *progress;
+        {
+            let mut status = locked(&self.repair);
+            status.missing = remaining;
+            status.urgent = urgent;
+            status.repaired = repaired;
+            status.estimate_ms =
+                estimate.map(|estimate| u64::try_from(estimate.as_millis()).unwrap_or(u64::MAX));
+        }
+        metrics::gauge!("salus_shares_missing").set(remaining as f64);
+        metrics::gauge!("salus_shares_missing_urgent").set(urgent as f64);
         metrics::gauge!("salus_shares_repaired").set(repaired as f64);
+        let estimate = estimate.map_or(f64::NAN, |estimate| estimate.as_secs_f64());
+        metrics::gauge!("salus_repair_estimate_seconds").set(estimate);
+    }
+
+    pub(crate) fn add_repair_failure(&self, reason: &RepairFailure) {
+        let mut status = locked(&self.repair);
+        let (count, reason) = match reason {
+            RepairFailure::NoHeader => (&mut status.failed_no_header, "no header"),
+            RepairFailure::Read(ReadError::Shortfall(_) | ReadError::Busy { .. }) => {
+                (&mut status.failed_too_few_shares, "too few shares")
+            }
+            RepairFailure::Read(_) => (&mut status.failed_unopenable, "unopenable"),
+        };
+        *count = count.saturating_add(1);
+        metrics::counter!("salus_repair_failed_total", "reason" => reason).increment(1);
     }
 
     pub(crate) fn repair(&self) -> RepairStatus {
-        RepairStatus {
-            missing: self.missing.load(Relaxed),
-            repaired: self.repaired.load(Relaxed),
-        }
+        *locked(&self.repair)
     }
+
+    pub(crate) fn set_scrub(&self, status: ScrubStatus) {
+        *locked(&self.scrub) = status;
+    }
+
+    pub(crate) fn scrub(&self) -> ScrubStatus {
+        *locked(&self.scrub)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,7 +12,8 @@
 //!
 //! - [`salus_binary`]: the program under test, built if need be;
 //! - [`Network`]: start, kill, restart, wait;
-//! - [`people`]: keys, registration and pipelined transactions of many people at once.
+//! - [`people`]: keys, registration and pipelined transactions of many people at once;
+//! - [`storage`]: what storing and repairing shares costs.
 //!
 //! Invariants: every child process is killed and reaped when its [`Network`] is dropped, on a panic too; every wait has
 //! a limit and its error shows the last lines of the logs of the validators.
@@ -20,6 +21,7 @@
 mod binary;
 mod network;
 pub mod people;
+pub mod storage;
 
 pub use binary::{BinaryError, salus_binary};
 pub use network::{Network, NetworkError, Options};

@@ -10,6 +10,8 @@ mod bad_input;
 mod kills;
 #[path = "process/sharing.rs"]
 mod sharing;
+#[path = "process/storage.rs"]
+mod storage;
 
 use salus::session::Session;
 use salus_client::Signer;

@@ -1,5 +1,7 @@
 use super::output::{Output, bytes_text, table};
 use super::{CliError, NodeArguments};
+use crate::clock::Clock;
+use crate::remote::Status;
 use serde_json::Value;
 
 pub(crate) async fn run(node: &NodeArguments, output: Output) -> Result<(), CliError> {
@@ -8,41 +10,109 @@ pub(crate) async fn run(node: &NodeArguments, output: Output) -> Result<(), CliE
     let mut value: Value = remote.get("/v1/status").await?;
     let members: Value = remote.get("/v1/members").await?;
     let faults = faults(&members);
-    let storage = status.storage;
-    let kept = storage.shares_bytes + storage.index_bytes + storage.wal_bytes;
+    let mut rows = chain_rows(&status);
+    if status.repair.missing > 0 {
+        rows.extend(repair_rows(&status));
+    }
+    rows.extend(scrub_rows(&status));
+    rows.extend(storage_rows(&status));
+    rows.push(("proven faults", faults_text(&faults)));
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("faults".into(), faults.into());
+    }
+    output.result(&table(&rows), &value);
+    Ok(())
+}
+
+fn chain_rows(status: &Status) -> Vec<(&'static str, String)> {
     let state = match (status.catching_up, status.repair.missing) {
         (true, _) => "catching up".into(),
         (false, 0) => "in step".into(),
         (false, missing) => format!("in step, repairing {missing} shares"),
     };
-    let text = table(&[
-        ("network", status.name),
+    let others = status.validators.saturating_sub(1);
+    vec![
+        ("network", status.name.clone()),
         ("member", status.member.to_string()),
         ("height", status.height.to_string()),
         ("state", state),
-        (
-            "peers",
-            format!("{} of {}", status.peers, status.validators.saturating_sub(1)),
-        ),
+        ("peers", format!("{} of {others}", status.peers)),
         ("shares to open", status.threshold.to_string()),
         ("waiting transactions", status.mempool.to_string()),
+    ]
+}
+
+/// What is missing, and how it goes.
+pub(super) fn repair_rows(status: &Status) -> Vec<(&'static str, String)> {
+    let repair = &status.repair;
+    let failed = &repair.failed;
+    let background = repair.missing.saturating_sub(repair.urgent);
+    let left = match (repair.missing, repair.estimate_ms) {
+        (0, _) => "nothing to do".into(),
+        (_, Some(ms)) => passed_text(ms),
+        (_, None) => "not known: nothing can be rebuilt right now".into(),
+    };
+    vec![
+        (
+            "missing shares",
+            format!("{} urgent, {background} in the background", repair.urgent),
+        ),
+        ("rebuilt since the start", repair.repaired.to_string()),
+        ("time left", left),
+        (
+            "failed tries",
+            format!(
+                "{} for too few shares, {} without header, {} that did not open",
+                failed.too_few_shares, failed.no_header, failed.unopenable
+            ),
+        ),
+    ]
+}
+
+/// How the rolling check goes.
+pub(super) fn scrub_rows(status: &Status) -> Vec<(&'static str, String)> {
+    let scrub = &status.scrub;
+    let last = match &scrub.last {
+        None => "not finished yet".into(),
+        Some(pass) => format!(
+            "{} shares, {} damaged, {} of them rebuilt; took {}, ended {} ago",
+            pass.checked,
+            pass.damaged,
+            pass.repaired,
+            passed_text(pass.finished_ms.saturating_sub(pass.started_ms)),
+            passed_text(Clock::start().wall().get().saturating_sub(pass.finished_ms)),
+        ),
+    };
+    let now = match scrub.current.started_ms {
+        0 => "at rest".into(),
+        _ => format!("at height {} of {}", scrub.height, status.height),
+    };
+    vec![("last check of all shares", last), ("check under way", now)]
+}
+
+fn storage_rows(status: &Status) -> Vec<(&'static str, String)> {
+    let storage = status.storage;
+    let kept = storage.shares_bytes + storage.index_bytes + storage.wal_bytes;
+    let shares = bytes_text(storage.shares_bytes);
+    vec![
         (
             "kept here",
-            format!(
-                "{} ({} of it shares)",
-                bytes_text(kept),
-                bytes_text(storage.shares_bytes)
-            ),
+            format!("{} ({shares} of it shares)", bytes_text(kept)),
         ),
         ("bodies in full", bytes_text(storage.full_replication_bytes)),
         ("pieces of records", bytes_text(storage.pieces_bytes)),
-        ("proven faults", faults_text(&faults)),
-    ]);
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert("faults".into(), faults.into());
+    ]
+}
+
+/// Milliseconds for people.
+pub(super) fn passed_text(ms: u64) -> String {
+    match ms / 1_000 {
+        0 => format!("{ms} ms"),
+        seconds @ 1..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
     }
-    output.result(&text, &value);
-    Ok(())
 }
 
 /// The faults of every member that has some, with its number.

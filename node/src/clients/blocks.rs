@@ -256,7 +256,11 @@ impl ClientDesk {
     }
 
     fn own_share_state(&self, block: &BlockId, header: &Header) -> ShareState {
-        let share = self.view.shares.get_block(block).ok().flatten();
+        let share = archivist::own_share(&self.view, &self.archive, (header.height, block));
+        let share = share.unwrap_or_else(|error| {
+            tracing::warn!(%error, "could not read the own share");
+            None
+        });
         match share.map(|share| CheckedShare::check(share, header)) {
             Some(Ok(_)) => ShareState::Held,
             Some(Err(_)) | None => ShareState::Missing,

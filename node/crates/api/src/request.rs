@@ -191,6 +191,8 @@ pub struct NodeStatus {
     pub catching_up: bool,
     /// Repair of the own shares.
     pub repair: RepairStatus,
+    /// The rolling check of the own shares.
+    pub scrub: ScrubStatus,
     /// What it keeps on disk.
     pub storage: StorageStatus,
 }
@@ -200,7 +202,47 @@ pub struct NodeStatus {
 pub struct RepairStatus {
     /// Shares still missing.
     pub missing: u64,
+    /// How many of these come first: somebody waits for them, or they were whole until lately.
+    pub urgent: u64,
     /// Shares rebuilt since the start.
+    pub repaired: u64,
+    /// Tries since the start that came to nothing for now, because the header is not here.
+    pub failed_no_header: u64,
+    /// The same, because too few members gave their share.
+    pub failed_too_few_shares: u64,
+    /// The same, because the shares did not open the block.
+    pub failed_unopenable: u64,
+    /// How long the missing ones take at the present speed, in milliseconds; `None` if that can't be told.
+    pub estimate_ms: Option<u64>,
+}
+
+/// The rolling check of a node's own shares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScrubStatus {
+    /// Bytes read in a second, at most.
+    pub bytes_per_second: u64,
+    /// The pass under way, or the next to begin.
+    pub current: ScrubPass,
+    /// The last height it has checked.
+    pub height: Height,
+    /// The last pass over all shares, also from before the node was started.
+    pub last: Option<ScrubPass>,
+    /// Damaged shares found since the start, by a pass or by who wanted to read one.
+    pub damaged: u64,
+}
+
+/// One pass over all shares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScrubPass {
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended; 0 while it is under way.
+    pub finished: Timestamp,
+    /// Shares read.
+    pub checked: u64,
+    /// Of these, damaged.
+    pub damaged: u64,
+    /// Of these, rebuilt since.
     pub repaired: u64,
 }
 

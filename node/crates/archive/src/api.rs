@@ -155,6 +155,8 @@ pub enum Input {
     },
     /// Own shares that are lost or damaged. Saying it again is harmless, so a restarted shell says all of it again.
     Missing(Vec<RangeInclusive<Height>>),
+    /// An own share that is lost or damaged and that somebody waits for, or that was whole until just now: before all others.
+    Urgent(Height),
     /// The answer to [`Effect::NeedHeader`]; `None` if there is none, which puts the repair off.
     Header {
         /// The height asked for.
@@ -249,6 +251,18 @@ pub enum Effect {
         /// The share.
         share: SealedShare,
     },
+    /// A share could not be repaired in this pass. It is tried again in the next.
+    NotRepaired {
+        /// Of which block.
+        height: Height,
+        /// Why.
+        reason: RepairFailure,
+    },
+    /// No share is to be kept of this block: the own slot was not dealt in it.
+    NothingToKeep {
+        /// The block's height.
+        height: Height,
+    },
     /// How far repair is.
     Progress(RepairProgress),
 }
@@ -274,6 +288,21 @@ pub struct RepairProgress {
     pub repaired: u64,
     /// Shares still to repair. When it is 0, the shell looks whether more are missing.
     pub remaining: u64,
+    /// How many of these are urgent.
+    pub urgent: u64,
+    /// How long the rest takes at the present speed; `None` if nothing was repaired yet, or repair pauses.
+    pub estimate: Option<Duration>,
+}
+
+/// Why a share could not be repaired for now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RepairFailure {
+    /// The shell has no header of that height.
+    #[error("its header is not here")]
+    NoHeader,
+    /// The block could not be opened.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 /// What someone did that no honest member does.

@@ -4,12 +4,12 @@ use crate::peers::Peers;
 use crate::reads::Reads;
 use crate::repair::Repair;
 use crate::{
-    Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError, RequestId, ShareRefusal, Tip,
+    Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError, RepairFailure, RequestId,
+    ShareRefusal, Tip,
 };
 use salus_seal::{OpenError, OpenedBlock};
 use salus_types::{BlockId, Header, Height, MemberId, SealedShare, SignedShare, Slot, ValidatorSet};
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,8 +111,9 @@ impl Archive {
                 effects.extend(self.catch_up.committed(Tip { height, id }));
                 self.drop_unplanned();
             }
-            Input::Missing(ranges) => self.missing(&ranges, effects),
-            Input::Header { height, header } => self.begin_repair(now, height, header),
+            Input::Missing(ranges) => self.missing(effects, |repair| repair.add(&ranges)),
+            Input::Urgent(height) => self.missing(effects, |repair| repair.urge(height)),
+            Input::Header { height, header } => self.begin_repair(now, height, header, effects),
         }
     }
 
@@ -131,9 +132,9 @@ impl Archive {
         }
     }
 
-    fn missing(&mut self, ranges: &[RangeInclusive<Height>], effects: &mut Vec<Effect>) {
+    fn missing(&mut self, effects: &mut Vec<Effect>, add: impl FnOnce(&mut Repair)) {
         let before = self.repair.progress();
-        self.repair.add(ranges);
+        add(&mut self.repair);
         let after = self.repair.progress();
         if after != before {
             effects.push(Effect::Progress(after));
@@ -290,7 +291,13 @@ impl Archive {
         }
     }
 
-    fn begin_repair(&mut self, now: Duration, height: Height, header: Option<Box<Header>>) {
+    fn begin_repair(
+        &mut self,
+        now: Duration,
+        height: Height,
+        header: Option<Box<Header>>,
+        effects: &mut Vec<Effect>,
+    ) {
         if !self.repair.is_running(height) {
             return;
         }
@@ -300,13 +307,17 @@ impl Archive {
                 let block = header.id(&self.config.chain);
                 self.repair.spend(now, &self.config, &header);
                 let gather = Gather::new(now, &self.config, *header).ok()?;
-                Some((block, gather))
+                Some((block, gather.frugal()))
             });
         match gather {
             Some((block, gather)) => {
                 self.gathers.insert((Purpose::Repair, height, block), gather);
             }
-            None => self.repair.finish(now, &self.config, height, false),
+            None => {
+                self.repair.finish(now, &self.config, height, false);
+                let reason = RepairFailure::NoHeader;
+                effects.push(Effect::NotRepaired { height, reason });
+            }
         }
     }
 
@@ -322,11 +333,15 @@ impl Archive {
                 self.repair.finish(now, &self.config, height, true);
                 effects.push(Effect::StoreShare { height, share });
             }
-            Ok(None) => self.repair.drop(height),
+            Ok(None) => {
+                self.repair.drop(height);
+                effects.push(Effect::NothingToKeep { height });
+            }
             Err(error) => {
-                tracing::debug!(%height, %error, "a share could not be repaired in this pass");
                 self.repair.finish(now, &self.config, height, false);
                 effects.extend(divergence(height, &error));
+                let reason = RepairFailure::Read(error);
+                effects.push(Effect::NotRepaired { height, reason });
             }
         }
         effects.push(Effect::Progress(self.repair.progress()));

@@ -26,6 +26,8 @@ pub(crate) struct Gather {
     attempt: u32,
     /// Something failed in this attempt: ask everyone.
     failed: bool,
+    /// Never asks for more shares than are needed, though it may take longer.
+    frugal: bool,
     /// How many more than needed are asked.
     extra: usize,
     hedge_at: Duration,
@@ -77,11 +79,17 @@ impl Gather {
             notes: BTreeMap::new(),
             attempt: 1,
             failed: false,
+            frugal: false,
             extra: 0,
             hedge_at: now.saturating_add(config.hedge_delay),
             resume_at: None,
             more: true,
         })
+    }
+
+    /// Asks for no share twice, even if that takes longer: what nobody waits for should cost least.
+    pub(crate) fn frugal(self) -> Self {
+        Self { frugal: true, ..self }
     }
 
     pub(crate) const fn height(&self) -> Height {
@@ -185,7 +193,7 @@ impl Gather {
             self.failed = true;
             self.asked.clear();
         }
-        if now >= self.hedge_at {
+        if now >= self.hedge_at && !self.frugal {
             self.extra = self.extra.saturating_add(1);
             self.hedge_at = now.saturating_add(config.hedge_delay);
         }
@@ -203,7 +211,7 @@ impl Gather {
 
     /// When to be advanced again.
     pub(crate) fn next_wake(&self, config: &Config) -> Option<Duration> {
-        let hedge = (self.more && !self.failed).then_some(self.hedge_at);
+        let hedge = (self.more && !self.failed && !self.frugal).then_some(self.hedge_at);
         let silence = self
             .asks
             .values()
@@ -240,7 +248,7 @@ impl Gather {
 
     fn ask(&mut self, now: Duration, peers: &mut Peers) -> Vec<(RequestId, MemberId)> {
         let missing = self.need.saturating_sub(self.good.len());
-        let target = match self.failed {
+        let target = match self.failed && !self.frugal {
             true => usize::MAX,
             false => missing.saturating_add(self.extra),
         };

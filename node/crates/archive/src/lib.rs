@@ -56,7 +56,7 @@ pub mod durability;
 mod tests;
 
 pub use api::{
-    CertifiedBlock, Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError,
+    CertifiedBlock, Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError, RepairFailure,
     RepairProgress, RequestId, ShareRefusal, Shortfall, Tip,
 };
 pub use archive::Archive;

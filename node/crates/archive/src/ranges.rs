@@ -79,6 +79,13 @@ impl HeightRanges {
         }
     }
 
+    /// Whether a height is in.
+    pub(crate) fn contains(&self, height: Height) -> bool {
+        let height = height.get();
+        let below = self.ranges.range(..=height).next_back();
+        below.is_some_and(|(_, end)| height <= *end)
+    }
+
     /// Takes out the highest.
     pub(crate) fn take_newest(&mut self) -> Option<Height> {
         let newest = Height::new(*self.ranges.last_key_value()?.1);

@@ -61,8 +61,8 @@ pub use error::{DoubleSign, StoreError};
 pub use key::StoreKey;
 pub use pieces::{PIECE_BYTES_MAX, PieceStore};
 pub use shares::{
-    Compacted, Damage, RESEALING_TERMS_MAX, ResealedShare, Resealing, ShareCheck, ShareLocation, ShareLog,
-    ShareReport,
+    Compacted, Damage, InspectedRecord, KeyCheck, RESEALING_TERMS_MAX, ResealedShare, Resealing, ShareCheck,
+    ShareLocation, ShareLog, ShareLogItem, ShareReport, inspect_share_log,
 };
 pub use snapshots::SnapshotFiles;
 pub use wal::{LastSigned, SigningStep, Wal, WalReport};
@@ -243,6 +243,15 @@ fn blocks_forgotten(chain: &ChainStore, wal: &Wal) -> Option<RangeInclusive<Heig
 }
 
 impl StoreLock {
+    /// Keeps validators out of a data folder while its files are read; `None` if no validator has ever used it.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] while one runs on it.
+    pub fn of_stopped(home: &Path) -> Result<Option<Self>, StoreError> {
+        let lock = home.join("LOCK");
+        lock.exists().then(|| Self::take(home)).transpose()
+    }
+
     fn take(home: &Path) -> Result<Self, StoreError> {
         let path = home.join("LOCK");
         let file = OpenOptions::new()

@@ -11,6 +11,7 @@
 //! which neither the old nor the new one does.
 
 mod compaction;
+mod inspect;
 mod recent;
 mod record;
 mod resealing;
@@ -20,6 +21,7 @@ mod segments;
 mod tests;
 
 pub use compaction::Compacted;
+pub use inspect::{InspectedRecord, KeyCheck, ShareLogItem, inspect_share_log};
 pub(crate) use recent::{Recent, Retired};
 pub use resealing::{RESEALING_TERMS_MAX, ResealedShare, Resealing};
 pub(crate) use segments::Bounds;
@@ -63,8 +65,10 @@ pub struct ShareReport {
 pub enum ShareCheck {
     /// Its checksum and key hold; the caller checks it against the header's share root.
     Sound(SealedShare),
-    /// There is none, or it is damaged: to be repaired.
-    Lost,
+    /// It was there and is damaged: found now, for the first time.
+    Damaged,
+    /// There is none: removed, or known to be missing.
+    Absent,
 }
 
 impl ShareLog {
@@ -318,6 +322,19 @@ impl ShareLog {
         Ok(at.is_some_and(|at| self.segments.reaches(at)))
     }
 
+    /// Whether the share of a committed block should be kept and is not there.
+    pub fn is_missing(&self, height: Height) -> Result<bool, StoreError> {
+        let tip = self.index.tip().map_or(Height::ZERO, |tip| tip.height);
+        if !(Height::new(1)..=tip).contains(&height) || self.index.block_id(height)?.is_none() {
+            return Ok(false);
+        }
+        Ok(match self.index.share_entry(height)? {
+            None => true,
+            Some(ShareEntry::Removed) => false,
+            Some(ShareEntry::At(at)) => !self.segments.reaches(at),
+        })
+    }
+
     /// Committed heights whose own share is not there, in ascending ranges, up to `ranges_max` of them.
     ///
     /// Looks at the index and at the segments' lengths; [`Self::scrub`] reads the shares themselves.
@@ -386,22 +403,23 @@ impl ShareLog {
         }
     }
 
-    /// Reads the kept shares of up to `count` committed heights from `from` on: the rolling check against bit rot.
+    /// Reads the kept share of a committed height: the rolling check against bit rot asks for one after the other.
     /// What is damaged counts as lost from then on.
-    pub fn scrub(&self, from: Height, count: usize) -> Result<Vec<(Height, ShareCheck)>, StoreError> {
-        let tip = self.index.tip().map_or(Height::ZERO, |tip| tip.height);
-        let mut checks = Vec::new();
-        let mut height = from.max(Height::new(1));
-        while height <= tip && checks.len() < count {
-            let check = match self.get(height) {
-                Ok(Some(share)) => ShareCheck::Sound(share),
-                Ok(None) | Err(StoreError::ShareDamaged(_)) => ShareCheck::Lost,
-                Err(error) => return Err(error),
-            };
-            checks.push((height, check));
-            height = height.next();
+    pub fn scrub(&self, height: Height) -> Result<ShareCheck, StoreError> {
+        match self.get(height) {
+            Ok(Some(share)) => Ok(ShareCheck::Sound(share)),
+            Ok(None) => Ok(ShareCheck::Absent),
+            Err(StoreError::ShareDamaged(_)) => Ok(ShareCheck::Damaged),
+            Err(error) => Err(error),
         }
-        Ok(checks)
+    }
+
+    /// Counts the share of a committed block as lost: its checksum holds, but it is not the block's.
+    pub fn condemn(&self, height: Height) -> Result<(), StoreError> {
+        match self.index.share_location(height)? {
+            Some(at) => self.index.forget_share(height, at).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Blocks above the tip whose share is kept, lowest first: after the index was lost, what can be committed again

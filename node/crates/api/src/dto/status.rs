@@ -1,7 +1,7 @@
 //! The node and the members.
 
 use super::hex;
-use crate::{ChainFacts, MemberStatus, NodeStatus};
+use crate::{ChainFacts, MemberStatus, NodeStatus, RepairStatus, ScrubPass, ScrubStatus};
 use salus_types::Height;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -36,6 +36,8 @@ pub(crate) struct StatusDto {
     pub(crate) catching_up: bool,
     /// Repair of the own shares.
     pub(crate) repair: RepairDto,
+    /// The rolling check of the own shares.
+    pub(crate) scrub: ScrubDto,
     /// What it keeps on disk.
     pub(crate) storage: StorageDto,
 }
@@ -46,7 +48,57 @@ pub(crate) struct StatusDto {
 pub(crate) struct RepairDto {
     /// Shares still missing.
     pub(crate) missing: u64,
+    /// How many of these come first: somebody waits for them, or they were whole until lately.
+    pub(crate) urgent: u64,
     /// Shares rebuilt since the start.
+    pub(crate) repaired: u64,
+    /// Tries since the start that came to nothing for now, by reason.
+    pub(crate) failed: RepairFailuresDto,
+    /// How long the missing ones take at the present speed, in milliseconds; absent if that can't be told.
+    pub(crate) estimate_ms: Option<u64>,
+}
+
+/// Tries to repair a share that came to nothing for now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RepairFailures)]
+pub(crate) struct RepairFailuresDto {
+    /// The block's header is not here.
+    pub(crate) no_header: u64,
+    /// Too few members gave their share.
+    pub(crate) too_few_shares: u64,
+    /// The shares did not open the block.
+    pub(crate) unopenable: u64,
+}
+
+/// The rolling check of the own shares.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Scrub)]
+pub(crate) struct ScrubDto {
+    /// Bytes read in a second, at most.
+    pub(crate) bytes_per_second: u64,
+    /// The pass under way, or the next to begin.
+    pub(crate) current: ScrubPassDto,
+    /// The last height it has checked.
+    pub(crate) height: u64,
+    /// The last pass over all shares, also from before the node was started; absent before the first.
+    pub(crate) last: Option<ScrubPassDto>,
+    /// Damaged shares found since the start, by a pass or by who wanted to read one.
+    pub(crate) damaged: u64,
+}
+
+/// One pass over all shares.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ScrubPass)]
+pub(crate) struct ScrubPassDto {
+    /// When it began, milliseconds since 1970.
+    pub(crate) started_ms: u64,
+    /// When it ended; 0 while it is under way.
+    pub(crate) finished_ms: u64,
+    /// Shares read.
+    pub(crate) checked: u64,
+    /// Of these, damaged.
+    pub(crate) damaged: u64,
+    /// Of these, rebuilt since.
     pub(crate) repaired: u64,
 }
 
@@ -128,10 +180,8 @@ impl StatusDto {
             peers: status.peers,
             mempool: status.mempool,
             catching_up: status.catching_up,
-            repair: RepairDto {
-                missing: status.repair.missing,
-                repaired: status.repair.repaired,
-            },
+            repair: status.repair.into(),
+            scrub: status.scrub.into(),
             storage: StorageDto {
                 shares_bytes: status.storage.shares_bytes,
                 index_bytes: status.storage.index_bytes,
@@ -139,6 +189,46 @@ impl StatusDto {
                 pieces_bytes: status.storage.pieces_bytes,
                 full_replication_bytes: status.storage.full_replication_bytes,
             },
+        }
+    }
+}
+
+impl From<RepairStatus> for RepairDto {
+    fn from(status: RepairStatus) -> Self {
+        Self {
+            missing: status.missing,
+            urgent: status.urgent,
+            repaired: status.repaired,
+            failed: RepairFailuresDto {
+                no_header: status.failed_no_header,
+                too_few_shares: status.failed_too_few_shares,
+                unopenable: status.failed_unopenable,
+            },
+            estimate_ms: status.estimate_ms,
+        }
+    }
+}
+
+impl From<ScrubStatus> for ScrubDto {
+    fn from(status: ScrubStatus) -> Self {
+        Self {
+            bytes_per_second: status.bytes_per_second,
+            current: status.current.into(),
+            height: status.height.get(),
+            last: status.last.map(ScrubPassDto::from),
+            damaged: status.damaged,
+        }
+    }
+}
+
+impl From<ScrubPass> for ScrubPassDto {
+    fn from(pass: ScrubPass) -> Self {
+        Self {
+            started_ms: pass.started.get(),
+            finished_ms: pass.finished.get(),
+            checked: pass.checked,
+            damaged: pass.damaged,
+            repaired: pass.repaired,
         }
     }
 }

@@ -25,7 +25,20 @@ async fn status_tells_how_the_node_is() {
         "peers": 3,
         "mempool": 6,
         "catching_up": false,
-        "repair": { "missing": 1, "repaired": 2 },
+        "repair": {
+            "missing": 1,
+            "urgent": 1,
+            "repaired": 2,
+            "failed": { "no_header": 3, "too_few_shares": 4, "unopenable": 5 },
+            "estimate_ms": 1_500,
+        },
+        "scrub": {
+            "bytes_per_second": 1_000,
+            "current": { "started_ms": 20, "finished_ms": 0, "checked": 7, "damaged": 0, "repaired": 0 },
+            "height": 7,
+            "last": { "started_ms": 10, "finished_ms": 15, "checked": 9, "damaged": 2, "repaired": 1 },
+            "damaged": 2,
+        },
         "storage": {
             "shares_bytes": 10,
             "index_bytes": 20,
@@ -278,6 +291,7 @@ async fn a_node_that_is_behind_is_not_ready() {
             mempool: 0,
             catching_up: true,
             repair: salus_api::RepairStatus::default(),
+            scrub: salus_api::ScrubStatus::default(),
             storage: salus_api::StorageStatus::default(),
         };
         reply.send(status).unwrap();

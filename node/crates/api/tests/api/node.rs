@@ -3,7 +3,8 @@
 use salus_api::{
     BlockHead, CommittedTransaction, LogPage, MemberFaults, MemberStatus, NodeStatus, PieceRefusal,
     PrincipalState, QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock, Rejection, RepairStatus,
-    Reply, Request, ShareHolder, ShareState, StateAnswer, StorageStatus, TransactionStatus,
+    Reply, Request, ScrubPass, ScrubStatus, ShareHolder, ShareState, StateAnswer, StorageStatus,
+    TransactionStatus,
 };
 use salus_types::abi::access::{self, *};
 use salus_types::abi::registry::{self, PatientAddress, Principal, Role};
@@ -293,7 +294,29 @@ fn status() -> NodeStatus {
         catching_up: false,
         repair: RepairStatus {
             missing: 1,
+            urgent: 1,
             repaired: 2,
+            failed_no_header: 3,
+            failed_too_few_shares: 4,
+            failed_unopenable: 5,
+            estimate_ms: Some(1_500),
+        },
+        scrub: ScrubStatus {
+            bytes_per_second: 1_000,
+            current: ScrubPass {
+                started: Timestamp::new(20),
+                checked: 7,
+                ..ScrubPass::default()
+            },
+            height: Height::new(7),
+            last: Some(ScrubPass {
+                started: Timestamp::new(10),
+                finished: Timestamp::new(15),
+                checked: 9,
+                damaged: 2,
+                repaired: 1,
+            }),
+            damaged: 2,
         },
         storage: StorageStatus {
             shares_bytes: 10,

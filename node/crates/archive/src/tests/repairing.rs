@@ -32,7 +32,8 @@ proptest! {
         prop_assert_eq!(&back, &lost);
         prop_assert_eq!(world.stored.len(), lost.len());
         let repaired = lost.len() as u64;
-        prop_assert_eq!(world.progress, RepairProgress { repaired, remaining: 0 });
+        prop_assert_eq!(world.progress.repaired, repaired);
+        prop_assert_eq!(world.progress.remaining, 0);
     }
 }
 
@@ -64,13 +65,7 @@ fn what_cannot_be_repaired_waits_for_the_next_pass_and_delays_nobody() {
     world.missing(1..=30);
     world.run(ms(20_000));
     assert_eq!(stored(&world).len(), 24);
-    assert_eq!(
-        world.progress,
-        RepairProgress {
-            repaired: 24,
-            remaining: 6
-        }
-    );
+    assert_eq!((world.progress.repaired, world.progress.remaining), (24, 6));
     // Saying it again changes neither the order nor the pause.
     let wake = world.archive.next_wake();
     world.input(Input::Missing(Vec::new()));
@@ -150,11 +145,97 @@ fn a_height_without_a_header_is_put_off_and_others_go_on() {
     let mut world = World::new(5, 4, 10);
     world.missing(8..=12);
     world.run(ms(4000));
-    assert_eq!(
-        world.progress,
-        RepairProgress {
-            repaired: 3,
-            remaining: 2
+    assert_eq!((world.progress.repaired, world.progress.remaining), (3, 2));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever cannot be repaired, and however often somebody asks for it: everything else comes back in time.
+    #[test]
+    fn what_cannot_be_repaired_never_starves_the_rest(
+        seed in any::<u64>(),
+        hopeless in prop::collection::btree_set(1u64..60, 1..30),
+        silent in any::<bool>(),
+        urgent in prop::collection::vec((1u64..60, 1u64..4_000), 1..60),
+    ) {
+        let mut world = World::new(seed, 4, 60);
+        // One holder is left for these: too few. If it is silent on top, every try lasts as long as can be.
+        for number in 2..4 {
+            world.peer(number).lacks = hopeless.iter().map(|at| height(*at)).collect();
         }
+        if silent {
+            world.set_manner(1, Manner::Silent);
+        }
+        world.missing(1..=60);
+        for (at, after) in &urgent {
+            // Those that came back meanwhile are not missing any more; the shell would not say so of them.
+            if hopeless.contains(at) {
+                for again in 0..10 {
+                    world.later(ms(after + again * 500), Input::Urgent(height(*at)));
+                }
+            }
+        }
+        world.run(ms(60_000));
+        let back: BTreeSet<u64> = stored(&world).into_iter().collect();
+        let expected: BTreeSet<u64> = (1..=60).filter(|at| !hopeless.contains(at)).collect();
+        prop_assert_eq!(back, expected);
+        prop_assert_eq!(world.progress.remaining, hopeless.len() as u64);
+        let failed: BTreeSet<u64> = world.not_repaired.iter().map(|(at, _)| at.get()).collect();
+        prop_assert_eq!(failed, hopeless);
+    }
+}
+
+#[test]
+fn what_somebody_waits_for_comes_first() {
+    let mut world = World::new(6, 4, 60);
+    for number in 1..4 {
+        world.peer(number).delay = ms(5);
+    }
+    world.missing(1..=60);
+    for at in [10, 3, 10] {
+        world.input(Input::Urgent(height(at)));
+    }
+    assert_eq!((world.progress.remaining, world.progress.urgent), (60, 2));
+    world.run(ms(60_000));
+    let order = stored(&world);
+    // Four were begun before anybody asked.
+    let place = |at: u64| order.iter().position(|one| *one == at).unwrap();
+    assert!(place(10) < 8 && place(3) < 8, "{order:?}");
+    assert_eq!(order.len(), 60);
+}
+
+#[test]
+fn repair_asks_for_k_shares_of_a_block_and_no_more() {
+    let mut world = World::new(7, 7, 20);
+    for number in 1..7 {
+        // Slow enough that a reader would have asked others as well.
+        world.peer(number).delay = ms(300);
+    }
+    world.missing(1..=20);
+    world.run(ms(60_000));
+    assert_eq!(stored(&world).len(), 20);
+    let k = world.block(height(1)).header.sealing.threshold;
+    assert_eq!(world.asks.len(), 20 * usize::from(k));
+}
+
+#[test]
+fn the_estimate_follows_the_speed_and_is_silent_in_pauses() {
+    let mut world = World::new(8, 4, 60);
+    for number in 1..4 {
+        world.peer(number).delay = ms(100);
+        world.peer(number).lacks = [height(1)].into();
+    }
+    world.missing(1..=60);
+    assert_eq!(world.progress.estimate, None);
+    world.run(ms(700));
+    let (left, estimate) = (world.progress.remaining, world.progress.estimate.unwrap());
+    // Four at once, a tenth of a second each.
+    let expected = ms(100) * u32::try_from(left).unwrap() / 4;
+    assert!(
+        estimate > expected / 2 && estimate < expected * 2,
+        "{left} left: {estimate:?}"
     );
+    world.run(ms(4_000));
+    assert_eq!((world.progress.remaining, world.progress.estimate), (1, None));
 }

@@ -89,6 +89,7 @@ pub(crate) struct World {
     pub(crate) certified: Vec<Height>,
     pub(crate) diverged: Vec<(Height, DivergenceReason)>,
     pub(crate) stored: Vec<(Duration, Height)>,
+    pub(crate) not_repaired: Vec<(Height, RepairFailure)>,
     pub(crate) progress: RepairProgress,
 }
 
@@ -144,6 +145,7 @@ impl World {
             certified: Vec::new(),
             diverged: Vec::new(),
             stored: Vec::new(),
+            not_repaired: Vec::new(),
             progress: RepairProgress::default(),
         };
         for at in 1..=length {
@@ -406,6 +408,8 @@ impl World {
                 assert_eq!(share, self.share_of(height, ME));
                 self.stored.push((self.now, height));
             }
+            Effect::NotRepaired { height, reason } => self.not_repaired.push((height, reason)),
+            Effect::NothingToKeep { height } => panic!("every slot was dealt at {height}"),
             Effect::Progress(progress) => self.progress = progress,
         }
     }

@@ -3,8 +3,7 @@
 //! ```text
 //!  commit ------------> in force  --a later block reseals it-->  superseded  --dropped-->  garbage, to be erased
 //!                           |                                                                  ^
-//!                           +--repaired elsewhere, damaged--------> garbage                    |
-//!                           +--removed---------------------------------------------------------+
+//!                           +--damaged, and repaired elsewhere; removed------------------------+
 //! ```
 //!
 //! Counts of garbage only tell compaction where to look; what it may leave behind it decides by the entries themselves.
@@ -212,8 +211,9 @@ impl ChainStore {
         let in_force = self.resealing(height)?.map(|resealing| resealing.share_root);
         let (mut writes, mut garbage) = (Batch::new(), NewGarbage::default());
         if in_force == root {
+            // Whatever was repaired there is damaged: the rest moves away from that place.
             if let Some(before) = self.share_location(height)?.filter(|before| *before != at) {
-                garbage.leave(before);
+                garbage.erase(before);
             }
             writes.push(share_write(height, at));
             self.tail_write(&mut writes, [at])?;
@@ -234,7 +234,7 @@ impl ChainStore {
         }
         let mut writes = vec![(keys::of_height(keys::SHARE, height), None)];
         let mut garbage = NewGarbage::default();
-        garbage.leave(at);
+        garbage.erase(at);
         self.garbage_writes(&mut writes, garbage)?;
         self.apply(writes)?;
         Ok(true)

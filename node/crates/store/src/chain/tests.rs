@@ -1,3 +1,4 @@
+mod golden;
 mod on_disk;
 
 use super::table::Batch;

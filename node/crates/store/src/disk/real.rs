@@ -12,6 +12,13 @@ pub struct RealDisk;
 #[derive(Debug)]
 struct RealFile(fs::File);
 
+impl RealDisk {
+    /// Opens a file that is not to be changed.
+    pub(crate) fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(RealFile(fs::File::open(path)?)))
+    }
+}
+
 impl Disk for RealDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         if path.is_dir() {

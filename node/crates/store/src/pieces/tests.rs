@@ -1,6 +1,7 @@
 use super::*;
 use crate::disk::{Fault, MemoryDisk};
 use crate::testing::Numbers;
+use expect_test::expect;
 use std::collections::BTreeMap;
 
 const FOLDER: &str = "/home/pieces";
@@ -26,7 +27,13 @@ fn a_piece_is_kept_once_and_found_again() {
     assert_eq!(store.bytes(), 12 + 5);
     let name = digest.to_string();
     let path = Path::new(FOLDER).join(&name[..2]).join(&name);
-    assert_eq!(disk.read(&path).unwrap()[..8], *b"SLPC\0\0\0\x05");
+    let bytes: String = disk
+        .read(&path)
+        .unwrap()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    expect!["534c504300000005ef8b4f9d7069656365"].assert_eq(&bytes);
     store.remove(&digest).unwrap();
     store.remove(&digest).unwrap();
     assert_eq!((store.get(&digest).unwrap(), store.bytes()), (None, 0));

@@ -50,8 +50,8 @@ struct Cursor {
 enum Use {
     /// The index names it.
     Needed,
-    /// It belongs to a dealing that is not decided. It has no entry of its own that could name a new place, so its segment
-    /// waits.
+    /// It belongs to a dealing that is not decided, or whose block is only about to get its entry. It has none that could name a
+    /// new place, so its segment waits.
     Undecided,
     /// Nothing.
     Garbage,
@@ -68,8 +68,8 @@ impl ShareLog {
     /// Goes on with compaction: copies about `bytes_max` bytes of needed records at most, or surveys one segment. Call it again
     /// and again, at the pace that the disk may be kept busy with.
     ///
-    /// Takes segments apart whose needed part is below half, and with `erase` also those that hold shares which were dropped or
-    /// removed: leave it off while many are still to be dropped, or each would have its segment written again.
+    /// Takes segments apart whose needed part is below half, and with `erase` also those that hold damage, or shares which were
+    /// dropped or removed: leave it off while many are still to be dropped, or each would have its segment written again.
     ///
     /// # Errors
     /// A failed write halts the log for good. A segment that cannot be read is left as it is.
@@ -157,7 +157,8 @@ impl ShareLog {
     /// What the index says of this very record.
     fn use_of(&self, record: &Record, at: ShareLocation) -> Result<Use, StoreError> {
         let (height, tip) = (record.header.height, self.index.tip());
-        if tip.is_none_or(|tip| tip.height < record.decided_at()) {
+        let is_recent = self.index.recent().get(&record.dealing()) == Some(at);
+        if is_recent || tip.is_none_or(|tip| tip.height < record.decided_at()) {
             return Ok(Use::Undecided);
         }
         if self.index.share_location(height)? == Some(at) {

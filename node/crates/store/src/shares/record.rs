@@ -118,41 +118,72 @@ pub(crate) fn encode(
     RECORD.finish(bytes)
 }
 
+/// A record's fields as they stand in its payload, the key share still wrapped.
+pub(super) struct Parts<'a> {
+    pub(super) id: BlockId,
+    pub(super) header: Header,
+    pub(super) resealing: Option<Resealing>,
+    pub(super) slot: Slot,
+    pub(super) path: Vec<Hash>,
+    /// What the key share is bound to.
+    bound: &'a [u8],
+    wrapped: &'a [u8],
+    pub(super) fragment: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of(payload: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields(payload);
+        let version = fields.u8()?;
+        let slot = Slot::new(fields.u16()?);
+        let id = BlockId::new(Hash::new(fields.array()?));
+        let header_length = fields.u16()?;
+        let header_bytes = fields.take(usize::from(header_length))?;
+        let resealing = match version {
+            VERSION => None,
+            VERSION_RESEALED => {
+                let length = fields.u16()?;
+                Some(Resealing::from_bytes(fields.take(usize::from(length))?)?)
+            }
+            _ => return None,
+        };
+        let siblings = fields.u8()?;
+        let path = fields.take(32 * usize::from(siblings))?.chunks_exact(32);
+        let bound = payload.get(..payload.len().checked_sub(fields.0.len())?)?;
+        Some(Self {
+            id,
+            header: codec::decode(header_bytes, HEADER_MAX).ok()?,
+            resealing,
+            slot,
+            path: path
+                .filter_map(|sibling| Some(Hash::new(sibling.try_into().ok()?)))
+                .collect(),
+            bound,
+            wrapped: fields.take(WRAPPED_LENGTH)?,
+            fragment: fields.0,
+        })
+    }
+
+    /// The share, if this key wrapped its key share for these very bytes.
+    pub(super) fn open(&self, wrap: &KeyWrap) -> Option<SealedShare> {
+        Some(SealedShare {
+            height: self.header.height,
+            slot: self.slot,
+            key_share: wrap.unwrap(self.bound, self.wrapped)?,
+            path: self.path.clone(),
+            fragment: self.fragment.to_vec(),
+        })
+    }
+}
+
 /// Reads a payload. `None` if this node did not write it: its key does not open it.
 pub(crate) fn decode(wrap: &KeyWrap, payload: &[u8]) -> Option<Record> {
-    let mut fields = Fields(payload);
-    let version = fields.u8()?;
-    let slot = Slot::new(fields.u16()?);
-    let id = BlockId::new(Hash::new(fields.array()?));
-    let header_length = fields.u16()?;
-    let header_bytes = fields.take(usize::from(header_length))?;
-    let resealing = match version {
-        VERSION => None,
-        VERSION_RESEALED => {
-            let length = fields.u16()?;
-            Some(Resealing::from_bytes(fields.take(usize::from(length))?)?)
-        }
-        _ => return None,
-    };
-    let siblings = fields.u8()?;
-    let path_bytes = fields.take(32 * usize::from(siblings))?;
-    let bound = payload.get(..payload.len().checked_sub(fields.0.len())?)?;
-    let key_share = wrap.unwrap(bound, fields.take(WRAPPED_LENGTH)?)?;
-    let header: Header = codec::decode(header_bytes, HEADER_MAX).ok()?;
-    let path = path_bytes
-        .chunks_exact(32)
-        .filter_map(|sibling| Some(Hash::new(sibling.try_into().ok()?)))
-        .collect();
+    let parts = Parts::of(payload)?;
+    let share = parts.open(wrap)?;
     Some(Record {
-        id,
-        share: SealedShare {
-            height: header.height,
-            slot,
-            key_share,
-            path,
-            fragment: fields.0.to_vec(),
-        },
-        header,
-        resealing,
+        id: parts.id,
+        header: parts.header,
+        resealing: parts.resealing,
+        share,
     })
 }

@@ -67,6 +67,17 @@ fn a_record_has_these_bytes() {
 }
 
 #[test]
+fn the_folder_has_these_fixed_bytes() {
+    let machine = Machine::default();
+    run(&machine.open().unwrap(), 1);
+    let home = PathBuf::from(Machine::HOME);
+    expect!["fefd802abb1d8c0615f047e8d62dbf66564cf4d1b051f6d40cf353b78422926a"]
+        .assert_eq(&hex(&machine.disk.read(&home.join("key.check")).unwrap()));
+    expect!["53414c55535345470000000100000001"]
+        .assert_eq(&hex(&machine.disk.read(&segment(1)).unwrap()[..16]));
+}
+
+#[test]
 fn committed_and_recent_shares_are_found_also_after_a_restart() {
     let machine = Machine::default();
     let store = machine.open().unwrap();
@@ -173,14 +184,11 @@ fn a_wiped_log_reports_every_height_and_never_reuses_a_place() {
     let store = machine.open().unwrap();
     assert_eq!(store.shares.get(header.height).unwrap().as_ref(), Some(share));
     assert_eq!(store.shares.missing(10).unwrap(), ranges);
-    let checks = store.shares.scrub(Height::new(4), 2).unwrap();
-    assert_eq!(
-        checks,
-        [
-            (Height::new(4), ShareCheck::Lost),
-            (Height::new(5), ShareCheck::Sound(share.clone()))
-        ]
-    );
+    let checks = [4, 5].map(|height| store.shares.scrub(Height::new(height)).unwrap());
+    assert_eq!(checks, [ShareCheck::Damaged, ShareCheck::Sound(share.clone())]);
+    assert_eq!(store.shares.scrub(Height::new(4)).unwrap(), ShareCheck::Absent);
+    store.shares.condemn(header.height).unwrap();
+    assert_eq!(store.shares.get(header.height).unwrap(), None);
 }
 
 #[test]
@@ -546,4 +554,135 @@ fn small_blocks_have_small_records() {
     // Of a 64 KiB block with k = 2 (32 KiB a node) this is 1.5 %.
     assert!(bytes.len() <= 500, "{} bytes beside the fragment", bytes.len());
     assert_eq!(StoreOptions::default().segment_bytes, 64 << 20);
+}
+
+/// What may befall a segment file.
+#[derive(Clone, Copy, Debug)]
+enum Mishap {
+    Truncated { keeps_percent: usize },
+    Gone,
+    Flipped { at_percent: usize, mask: u8 },
+}
+
+fn mishap() -> impl Strategy<Value = Mishap> {
+    prop_oneof![
+        (0usize..100).prop_map(|keeps_percent| Mishap::Truncated { keeps_percent }),
+        Just(Mishap::Gone),
+        (0usize..100, 1u8..=255).prop_map(|(at_percent, mask)| Mishap::Flipped { at_percent, mask }),
+    ]
+}
+
+impl Mishap {
+    /// Befalls a segment of a stopped machine; returns the first byte that is not what it was, and the last.
+    fn befall(self, machine: &Machine, number: u32) -> (u64, u64) {
+        let mut bytes = machine.disk.read(&segment(number)).unwrap();
+        let first = match self {
+            Self::Gone => {
+                machine.disk.wipe(&segment(number));
+                return (0, u64::MAX);
+            }
+            Self::Truncated { keeps_percent } => {
+                bytes.truncate(bytes.len() * keeps_percent / 100);
+                (bytes.len() as u64, u64::MAX)
+            }
+            Self::Flipped { at_percent, mask } => {
+                let at = bytes.len() * at_percent / 100;
+                bytes[at] ^= mask;
+                (at as u64, at as u64)
+            }
+        };
+        machine.disk.put(&segment(number), &bytes);
+        first
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Truncated, missing and damaged segments: every share that they don't touch is there and right, the rest is listed as
+    /// missing once it was looked for, and after its repair nothing is.
+    #[test]
+    fn mishaps_cost_what_they_touch_and_the_rest_is_listed_for_repair(
+        mishaps in proptest::collection::vec((1u32..6, mishap()), 1..4),
+        keeps_index in any::<bool>(),
+    ) {
+        let machine = Machine::default();
+        let store = machine.open().unwrap();
+        let kept = run(&store, 20);
+        let places: Vec<_> = kept.iter().map(|(id, ..)| store.shares.location(id).unwrap().unwrap()).collect();
+        drop(store);
+        let mut touched = BTreeMap::new();
+        for (number, mishap) in &mishaps {
+            if machine.disk.read(&segment(*number)).is_some() && !touched.contains_key(number) {
+                touched.insert(*number, mishap.befall(&machine, *number));
+            }
+        }
+        if !keeps_index {
+            machine.index.wipe();
+        }
+        let store = machine.open().unwrap();
+        if !keeps_index {
+            // The chain is caught up with from peers; what the log still holds is not asked for again.
+            let mut parent = genesis(&store).unwrap();
+            for (_, header, _) in &kept {
+                parent = commit(&store, header).unwrap();
+            }
+            prop_assert_eq!(parent, kept[19].0);
+        }
+        let mut missing = Vec::new();
+        for ((_, header, share), at) in kept.iter().zip(&places) {
+            let found = match store.shares.scrub(header.height).unwrap() {
+                ShareCheck::Sound(found) => Some(found),
+                ShareCheck::Damaged | ShareCheck::Absent => None,
+            };
+            // A record has some 460 bytes beside its fragment of 600.
+            let is_untouched = touched.get(&at.segment()).is_none_or(|(first, last)| {
+                let (from, to) = (u64::from(at.offset()), u64::from(at.offset()) + 1_150);
+                to <= *first || from > *last
+            });
+            if is_untouched {
+                prop_assert_eq!(found.as_ref(), Some(share));
+            }
+            match found {
+                Some(found) => prop_assert_eq!(&found, share),
+                None => missing.push(header.height),
+            }
+        }
+        let listed: Vec<Height> = store
+            .shares
+            .missing(100)
+            .unwrap()
+            .iter()
+            .flat_map(|range| range.start().get()..=range.end().get())
+            .map(Height::new)
+            .collect();
+        prop_assert_eq!(&listed, &missing);
+        for height in missing {
+            prop_assert!(store.shares.is_missing(height).unwrap());
+            let (id, header, share) = &kept[usize::try_from(height.get()).unwrap() - 1];
+            store.shares.put_repaired(header, *id, None, share).unwrap();
+        }
+        drop(store);
+        let store = machine.open().unwrap();
+        for (_, header, share) in &kept {
+            let found = store.shares.get(header.height).unwrap();
+            prop_assert_eq!(found.as_ref(), Some(share));
+        }
+        prop_assert_eq!(store.shares.missing(100).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_full_disk_halts_the_log_and_loses_nothing_acknowledged() {
+    let whole = Machine::default();
+    run_until_crash(&whole);
+    for operation in 0..whole.disk.operations() {
+        let machine = Machine::default();
+        machine.disk.fail_at(operation, Fault::Full);
+        let kept = run_until_crash(&machine);
+        assert!(kept.len() <= 14);
+        machine.crash(operation);
+        assert_all_kept(&machine, &kept, &format!("operation {operation}"));
+        assert_eq!(run_until_crash(&machine).len(), 14, "there is room again");
+    }
 }
