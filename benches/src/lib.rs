@@ -14,7 +14,11 @@
 //! Rules for every group: what is counted is counted on the chain, not in acknowledgements; the generator's own use of the
 //! machine is shown beside the validators'; a run in which anything went wrong gives an error and no figure.
 
+pub mod chart;
+pub mod disk;
 pub mod figures;
 pub mod machine;
+pub mod numbers;
 pub mod stats;
+pub mod storage;
 pub mod throughput;

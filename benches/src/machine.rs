@@ -85,6 +85,31 @@ impl ProcessCounters {
     }
 }
 
+/// Time that the calling thread has spent on a processor: of two readings only the difference means something.
+///
+/// # Errors
+///
+/// When this is not Linux, or a kernel that does not count it.
+pub fn thread_cpu() -> Result<Duration, CounterError> {
+    let path = "/proc/thread-self/schedstat";
+    let nanoseconds = read(path)?
+        .split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok());
+    nanoseconds.map(Duration::from_nanos).ok_or_else(|| CounterError {
+        path: path.to_owned(),
+    })
+}
+
+/// What `/proc/loadavg` says of the last minute: how many tasks ran or wanted to.
+pub fn load() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok())
+        .unwrap_or_default()
+}
+
 impl MachineCounters {
     /// Reads them.
     ///
@@ -195,5 +220,8 @@ mod tests {
         let machine = MachineCounters::read().unwrap();
         assert!(machine.total > machine.idle);
         assert!(description().contains("cores"));
+        let before = thread_cpu().unwrap();
+        let sum: u64 = (0..3_000_000u64).map(std::hint::black_box).sum();
+        assert!(sum > 0 && thread_cpu().unwrap() > before);
     }
 }

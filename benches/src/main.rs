@@ -2,9 +2,12 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 use clap::{Parser, Subcommand, ValueEnum};
+use salus_bench::storage;
 use salus_bench::throughput::{self, Settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,6 +25,25 @@ enum Command {
     ///
     /// Needs the `salus` binary of the same build, and builds it if it is missing or older than its sources.
     Figures(FiguresArguments),
+    /// Measure what shares cost and give, over members, thresholds, sizes of blocks, schemes and faults; write rows, pictures and a
+    /// report.
+    Storage(StorageArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct StorageArguments {
+    /// A part of it, in less than a minute.
+    #[arg(long)]
+    quick: bool,
+    /// The folder for the results.
+    #[arg(long, value_name = "DIR", default_value = "storage-results")]
+    out: PathBuf,
+    /// What everything that looks random follows from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the members' folders are made; the system's folder for temporary files without it.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -85,26 +107,59 @@ impl FiguresArguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments {
-        command: Command::Figures(arguments),
-    } = Arguments::parse();
+    let Arguments { command } = Arguments::parse();
     // One thread: the generator shares the machine with the validators, and should take little and know what it takes.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.to_string()),
     };
-    // What was begun is dropped when a signal comes first, and its validators are killed with it.
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = figures(&arguments) => outcome,
-            () = interrupted() => Err("interrupted: nothing was measured, all validators were stopped".into()),
-        }
-    });
+    let outcome = match command {
+        // What was begun is dropped when a signal comes first, and its validators are killed with it.
+        Command::Figures(arguments) => runtime.block_on(async {
+            tokio::select! {
+                outcome = figures(&arguments) => outcome,
+                () = interrupted() => Err("interrupted: nothing was measured, all validators were stopped".into()),
+            }
+        }),
+        Command::Storage(arguments) => runtime.block_on(store(arguments)),
+    };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => failed(&error),
     }
+}
+
+/// Runs the storage experiment; a signal ends it after the network that is being measured, so that its folders are removed.
+async fn store(arguments: StorageArguments) -> Result<bool, String> {
+    let settings = storage::Settings {
+        quick: arguments.quick,
+        out: arguments.out,
+        seed: arguments.seed,
+        parent: arguments.dir,
+    };
+    let going = Arc::new(AtomicBool::new(true));
+    let goes_on = Arc::clone(&going);
+    let out = settings.out.clone();
+    let mut running = tokio::task::spawn_blocking(move || {
+        storage::run(&settings, |what| {
+            eprintln!("{what} ...");
+            goes_on.load(Ordering::Relaxed)
+        })
+    });
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        () = interrupted() => {
+            going.store(false, Ordering::Relaxed);
+            eprintln!("stopping after this network ...");
+            running.await
+        }
+    };
+    ended
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())?;
+    println!("{}", out.join("report.md").display());
+    Ok(true)
 }
 
 fn failed(error: &str) -> ExitCode {
