@@ -28,6 +28,7 @@
 //! 's'    principal                        Conduct        refusals and penalties; none while there are none
 //! 'l'    patient                          LogHead        count and head of the access log
 //! 'u'    scope                            rules          at most 8
+//! 'o'    principal                        OpenTicket     the last ticket to have blocks opened
 //! ```
 //!
 //! ## Invariants
@@ -46,6 +47,7 @@ extern crate alloc;
 mod decision;
 mod grants;
 mod log;
+mod opening;
 mod records;
 mod retrieve;
 mod rules;
@@ -64,6 +66,7 @@ contract! {
         entry::RETRIEVE => retrieve::retrieve,
         entry::LIFT_PENALTY => standing::lift_penalty,
         entry::REGISTER_RULE => rules::register,
+        entry::OPEN_BLOCKS => opening::open_blocks,
     }
     query {
         query::RECORD => records::record,
@@ -74,6 +77,7 @@ contract! {
         query::LOG_HEAD => log::head,
         query::WOULD_DECIDE => retrieve::would_decide,
         query::RULES => rules::registered,
+        query::OPEN_TICKET => opening::open_ticket,
     }
 }
 

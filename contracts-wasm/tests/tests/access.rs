@@ -5,9 +5,9 @@ mod common;
 
 use common::{Steps, grant_all, id, treat};
 use salus_abi::access::{
-    AccessEvent, AccessRequest, Decision, EMERGENCY_TICKET_MS, GrantEntry, LogEntry, LogHead, Obligations,
-    PENALTY_MS, Purpose, Purposes, Record, RecordClass, Scope, Standing, TICKET_MS, error, log_head_key,
-    query, reason, record_key,
+    AccessEvent, AccessRequest, Decision, EMERGENCY_TICKET_MS, GrantEntry, LogEntry, LogHead,
+    OPEN_HEIGHTS_MAX, Obligations, OpenBlocks, OpenTicket, PENALTY_MS, Purpose, Purposes, Record,
+    RecordClass, Scope, Standing, TICKET_MS, entry, error, log_head_key, query, reason, record_key,
 };
 use salus_abi::codec;
 use salus_abi::domain::{self, Tag};
@@ -573,4 +573,83 @@ fn a_retrieve_is_small_and_writes_little() {
         );
         assert!(bytes < 220, "{bytes} bytes");
     }
+}
+
+fn open(world: &mut World, who: PrincipalId, from: u64, to: u64) -> Result<OpenTicket, Option<u16>> {
+    let purpose = Purpose::Operations;
+    let argument = OpenBlocks { from, to, purpose };
+    let answer = world.execute::<OpenTicket>(who, ContractId::ACCESS, entry::OPEN_BLOCKS, &argument);
+    if let Ok(ticket) = answer.result {
+        let principal = who;
+        assert_eq!(
+            answer.access_events(),
+            [AccessEvent::OpenTicket { principal, ticket }],
+            "everyone can see who opens what"
+        );
+    }
+    answer.result.map_err(|_| answer.abort())
+}
+
+fn open_ticket(world: &World, who: PrincipalId) -> Option<OpenTicket> {
+    let answer = world.query::<Option<OpenTicket>>(ContractId::ACCESS, query::OPEN_TICKET, &who);
+    answer.result.unwrap()
+}
+
+#[test]
+fn auditors_and_admins_open_any_blocks_and_patients_those_of_their_own_log() {
+    let mut world = World::new();
+    world.height = 5_000;
+    for (who, own_log_only) in [(AUDITOR, false), (ADMIN, false), (PATIENT, true)] {
+        assert_eq!(open_ticket(&world, who), None);
+        let ticket = open(&mut world, who, 10, 20).unwrap();
+        let expected = OpenTicket {
+            from: 10,
+            to: 20,
+            purpose: Purpose::Operations,
+            own_log_only,
+            until_ms: NOW + TICKET_MS,
+        };
+        assert_eq!(ticket, expected);
+        assert_eq!(open_ticket(&world, who), Some(expected));
+    }
+    for who in [DOCTOR, MANAGER, DEVICE, NOBODY] {
+        assert_eq!(open(&mut world, who, 10, 20), Err(Some(error::NOT_ALLOWED)));
+        assert_eq!(open_ticket(&world, who), None);
+    }
+    assert_eq!(
+        open(&mut world, AUDITOR, 10, 10 + OPEN_HEIGHTS_MAX),
+        Err(Some(error::OUT_OF_RANGE))
+    );
+    assert_eq!(
+        open(&mut world, PATIENT, 1, 9_000),
+        Err(Some(error::OUT_OF_RANGE))
+    );
+    assert!(open(&mut world, PATIENT, 1, 5_000).is_ok());
+    assert_eq!(
+        open_ticket(&world, AUDITOR).unwrap().from,
+        10,
+        "the last one stands"
+    );
+}
+
+#[test]
+fn a_ticket_to_open_ends_by_time_and_with_its_holder_and_is_not_for_the_penalised() {
+    let mut world = World::new();
+    open(&mut world, AUDITOR, 1, 2).unwrap();
+    let mut later = world.clone();
+    later.time_ms = NOW + TICKET_MS;
+    assert_eq!(open_ticket(&later, AUDITOR), None, "it has ended");
+    let delete = DeleteUser { principal: AUDITOR };
+    let deleted = world.execute::<()>(ADMIN, ContractId::REGISTRY, registry::entry::DELETE_USER, &delete);
+    assert_eq!(deleted.result, Ok(()));
+    assert_eq!(open_ticket(&world, AUDITOR), None, "it may no longer act");
+
+    open(&mut world, PATIENT, 1, 1).unwrap();
+    for _ in 0..3 {
+        let mut other = treat(0);
+        other.patient = NEIGHBOUR;
+        world.retrieve(PATIENT, &other).result.unwrap();
+    }
+    assert!(matches!(world.standing(PATIENT), Standing::Penalised { .. }));
+    assert_eq!(open(&mut world, PATIENT, 1, 1), Err(Some(error::NOT_ALLOWED)));
 }

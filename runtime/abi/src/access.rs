@@ -222,6 +222,8 @@ pub mod entry {
     pub const LIFT_PENALTY: u8 = 4;
     /// Argument [`super::RegisterRule`].
     pub const REGISTER_RULE: u8 = 5;
+    /// Argument [`super::OpenBlocks`], output [`super::OpenTicket`].
+    pub const OPEN_BLOCKS: u8 = 6;
 }
 
 /// The entries of `salus_query`, by number.
@@ -243,6 +245,9 @@ pub mod query {
     pub const WOULD_DECIDE: u8 = 6;
     /// Argument [`super::RuleScope`], output `Vec<ContractId>`: the rules that are asked about its requests, at most 8.
     pub const RULES: u8 = 7;
+    /// Argument [`crate::PrincipalId`], output `Option<OpenTicket>`: the ticket with which it has blocks opened now. `None`
+    /// also when it has ended and when its holder was deleted.
+    pub const OPEN_TICKET: u8 = 8;
 }
 
 /// Where the access contract keeps a record's [`Record`], for proofs of the state.
@@ -283,6 +288,33 @@ pub struct TicketId {
 pub struct Ticket {
     /// For what.
     pub purpose: Purpose,
+    /// Until when, as block time in milliseconds since 1970.
+    pub until_ms: u64,
+}
+
+/// Asks for a ticket to have blocks opened, under the open policy `ticket`. Callers: auditors and admins, for blocks that are
+/// there, at most [`OPEN_HEIGHTS_MAX`] of them; patients, for those that extend their own access log. Not while penalised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OpenBlocks {
+    /// The first height, at least 1.
+    pub from: u64,
+    /// The last height, at most the present one.
+    pub to: u64,
+    /// For what.
+    pub purpose: Purpose,
+}
+
+/// Permission to have blocks opened for a while. A principal has one at most: a new one takes the place of the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OpenTicket {
+    /// The first height.
+    pub from: u64,
+    /// The last height.
+    pub to: u64,
+    /// For what.
+    pub purpose: Purpose,
+    /// Only blocks that extend the holder's own access log, which each member looks up in its own index.
+    pub own_log_only: bool,
     /// Until when, as block time in milliseconds since 1970.
     pub until_ms: u64,
 }
@@ -513,6 +545,8 @@ pub const REFUSALS_TO_PENALTY: u8 = 3;
 pub const PENALTY_MS: u64 = 10 * 60 * 1000;
 /// How long a ticket lasts, in milliseconds.
 pub const TICKET_MS: u64 = 10 * 60 * 1000;
+/// How many blocks one ticket of an auditor or admin opens.
+pub const OPEN_HEIGHTS_MAX: u64 = 1_024;
 /// How long a ticket of a broken glass lasts, in milliseconds.
 pub const EMERGENCY_TICKET_MS: u64 = 2 * 60 * 1000;
 
@@ -594,6 +628,13 @@ pub enum AccessEvent {
         /// By whom.
         by: PrincipalId,
     },
+    /// A principal may have blocks opened.
+    OpenTicket {
+        /// Who.
+        principal: PrincipalId,
+        /// Which blocks, for what, until when.
+        ticket: OpenTicket,
+    },
 }
 
 /// Error codes of the access contract's `abort`.
@@ -610,7 +651,8 @@ pub mod error {
     pub const BAD_RECEIPTS: u16 = 5;
     /// A bound is reached: grants to one principal, rules of one scope.
     pub const TOO_MANY: u16 = 6;
-    /// The threshold would let too few members open the record, or the ending time has passed.
+    /// The threshold would let too few members open the record, the ending time has passed, or blocks are asked for that
+    /// are not there or too many.
     pub const OUT_OF_RANGE: u16 = 7;
     /// This record is on the chain already, or this rule registered for the scope already.
     pub const DUPLICATE: u16 = 8;

@@ -75,6 +75,7 @@ fn no_two_uses_share_a_tag() {
         Tag::KEY_PROOF,
         Tag::PEER_BINDING,
         Tag::SHARE_ANSWER,
+        Tag::OPEN_REQUEST,
         Tag::GENESIS,
     ];
     for (at, tag) in tags.iter().enumerate() {

@@ -1,15 +1,16 @@
 use crate::{Identity, PublicIdentity};
 use salus_records::{ReadRequest, SignedReadRequest};
 use salus_types::abi::access::{
-    self, AddRecord, Grant, GrantAccess, LiftPenalty, Purpose, RegisterRule, Retrieve, RevokeAccess,
-    RuleScope,
+    self, AddRecord, Grant, GrantAccess, LiftPenalty, OpenBlocks, Purpose, RegisterRule, Retrieve,
+    RevokeAccess, RuleScope,
 };
 use salus_types::abi::domain::Tag;
 use salus_types::abi::registry::{self, AddUser, DeleteUser, PatientAddress, Role, RotateKeys, SetAttribute};
 use salus_types::codec::{self, Encode};
 use salus_types::{
-    Call, ChainId, ContractId, Gas, Height, MemberId, PrincipalId, RecordNumber, Sequence, SystemCall,
-    Timestamp, TransactionPayload, UnverifiedTransaction,
+    Call, ChainId, ContractId, Gas, Height, MemberId, OPEN_REQUEST_MS_MAX, OpenRequest, PrincipalId,
+    RecordNumber, Sequence, SignedOpenRequest, SystemCall, Timestamp, TransactionPayload,
+    UnverifiedTransaction,
 };
 
 /// Builds and signs what one principal sends to one network.
@@ -201,6 +202,40 @@ impl Signer {
     pub fn lift_penalty(&self, principal: PrincipalId, terms: Terms) -> UnverifiedTransaction {
         let input = LiftPenalty { principal };
         self.call(ContractId::ACCESS, access::entry::LIFT_PENALTY, &input, terms)
+    }
+
+    /// Asks for a ticket to have blocks opened.
+    pub fn open_blocks(
+        &self,
+        from: Height,
+        to: Height,
+        purpose: Purpose,
+        terms: Terms,
+    ) -> UnverifiedTransaction {
+        let input = OpenBlocks {
+            from: from.get(),
+            to: to.get(),
+            purpose,
+        };
+        self.call(ContractId::ACCESS, access::entry::OPEN_BLOCKS, &input, terms)
+    }
+
+    /// The wish, once there is a ticket, that `recipient` gathers and opens blocks; good for a minute from `time`, which is now.
+    pub fn open_request(
+        &self,
+        from: Height,
+        to: Height,
+        recipient: MemberId,
+        time: Timestamp,
+    ) -> SignedOpenRequest {
+        let request = OpenRequest {
+            principal: self.principal,
+            from,
+            to,
+            recipient,
+            expires: time.saturating_add(OPEN_REQUEST_MS_MAX / 2),
+        };
+        request.sign(self.identity.signing(), &self.chain)
     }
 
     /// Adds a rule contract to a scope, or removes it.

@@ -339,6 +339,50 @@ fn share_statements_and_what_they_prove() {
 }
 
 #[test]
+fn a_wish_to_open_blocks_is_for_one_member_for_a_moment() {
+    let request = OpenRequest {
+        principal: PrincipalId::new(7),
+        from: Height::new(300),
+        to: Height::new(310),
+        recipient: MemberId::new(2),
+        expires: Timestamp::new(1_000_000),
+    };
+    let signed = request.sign(&key(1), &chain());
+    golden(
+        &signed,
+        expect![
+            "07fb012cfb013602fc000f4240fee08bc7b42947d960ac9cc5560afeaebc6565a33fb06cc47be62ed0c4c1f0894ae58a769857b7544269d9511701346bc0d4010598c059dc19130794d4182c06"
+        ],
+    );
+    let verify = |height, member, now| {
+        signed.verify(
+            &chain(),
+            &key(1).public(),
+            Height::new(height),
+            MemberId::new(member),
+            Timestamp::new(now),
+        )
+    };
+    assert_eq!(verify(300, 2, 900_000), Ok(()));
+    assert_eq!(verify(310, 2, 999_999), Ok(()));
+    assert_eq!(verify(310, 2, 1_000_000), Err(OpenRequestError::Stale));
+    assert_eq!(verify(310, 2, 879_999), Err(OpenRequestError::Stale), "too long");
+    assert_eq!(verify(311, 2, 900_000), Err(OpenRequestError::OtherBlock));
+    assert_eq!(verify(299, 2, 900_000), Err(OpenRequestError::OtherBlock));
+    assert_eq!(verify(300, 1, 900_000), Err(OpenRequestError::OtherRecipient));
+    let mut wider = signed;
+    wider.request.to = Height::new(400);
+    let forged = wider.verify(
+        &chain(),
+        &key(1).public(),
+        Height::new(400),
+        MemberId::new(2),
+        Timestamp::new(900_000),
+    );
+    assert_eq!(forged, Err(OpenRequestError::BadSignature));
+}
+
+#[test]
 fn bodies_with_evidence() {
     let other = Vote {
         block: None,
@@ -564,6 +608,20 @@ mod contracts {
                 by: patient,
             },
             expect!["050e0d"],
+        );
+        let ticket = OpenTicket {
+            from: 7,
+            to: 300,
+            purpose: Purpose::Operations,
+            own_log_only: false,
+            until_ms: 9,
+        };
+        golden(
+            &AccessEvent::OpenTicket {
+                principal: doctor,
+                ticket,
+            },
+            expect!["060e07fb012c040009"],
         );
         let permit = Decision::Permit {
             reason: reason::GRANTED,

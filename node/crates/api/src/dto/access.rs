@@ -2,7 +2,8 @@
 
 use super::{base64, hex};
 use salus_types::abi::access::{
-    AccessEvent, Decision, Grant, GrantEntry, LogEntry, Obligations, Purposes, Scope, Standing, reason,
+    AccessEvent, Decision, Grant, GrantEntry, LogEntry, Obligations, OpenTicket, Purposes, Scope, Standing,
+    reason,
 };
 use salus_types::codec;
 use serde::Serialize;
@@ -185,6 +186,30 @@ pub(crate) enum AccessEventDto {
         /// By whom.
         by: u32,
     },
+    /// A principal may have blocks opened for a while.
+    OpenTicket {
+        /// Who.
+        principal: u32,
+        /// Which blocks, for what, until when.
+        ticket: OpenTicketDto,
+    },
+}
+
+/// Permission to have blocks opened.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenTicket)]
+pub(crate) struct OpenTicketDto {
+    /// The first height.
+    pub(crate) from: u64,
+    /// The last height.
+    pub(crate) to: u64,
+    /// For what: an HL7 v3 PurposeOfUse code.
+    #[schema(example = "HOPERAT")]
+    pub(crate) purpose: &'static str,
+    /// Only blocks that extend its holder's own access log.
+    pub(crate) own_log_only: bool,
+    /// Until when: block time, milliseconds since 1970, as a decimal string.
+    pub(crate) until_ms: String,
 }
 
 impl From<&Decision> for DecisionDto {
@@ -241,6 +266,18 @@ impl From<Standing> for StandingDto {
                 until_ms: until_ms.to_string(),
                 level,
             },
+        }
+    }
+}
+
+impl From<&OpenTicket> for OpenTicketDto {
+    fn from(ticket: &OpenTicket) -> Self {
+        Self {
+            from: ticket.from,
+            to: ticket.to,
+            purpose: ticket.purpose.code(),
+            own_log_only: ticket.own_log_only,
+            until_ms: ticket.until_ms.to_string(),
         }
     }
 }
@@ -324,6 +361,10 @@ impl From<&AccessEvent> for AccessEventDto {
             AccessEvent::Penalised { principal, standing } => Self::Penalised {
                 principal: principal.get(),
                 standing: (*standing).into(),
+            },
+            AccessEvent::OpenTicket { principal, ticket } => Self::OpenTicket {
+                principal: principal.get(),
+                ticket: ticket.into(),
             },
             AccessEvent::Lifted { principal, by } => Self::Lifted {
                 principal: principal.get(),

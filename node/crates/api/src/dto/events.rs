@@ -59,6 +59,7 @@ impl StreamEvent {
                 AccessEventDto::Revoked { .. } => "revoked",
                 AccessEventDto::Penalised { .. } => "penalised",
                 AccessEventDto::Lifted { .. } => "lifted",
+                AccessEventDto::OpenTicket { .. } => "open_ticket",
             },
         }
     }
