@@ -1,15 +1,19 @@
-//! Sealing a block of 1 MiB among ten hospitals: k = 4 of n = 10, 16 slots, on one core.
+//! Sealing a block of 1 MiB on one core: among 4, 10 and 31 hospitals, and beside the schemes it is compared with.
 //!
 //! The body does not compress, so every byte is encrypted, coded and hashed.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use salus_seal::schemes::SCHEMES;
 use salus_seal::{Binding, CheckedShare, DataKey, Dealing, Parameters, SealedBlock, open, seal};
 use salus_types::{BlockId, ChainId, Gas, Hash, Header, Height, MemberId, Round, Slot, Timestamp};
 use std::hint::black_box;
 
 const BODY_LENGTH: usize = 1 << 20;
-const THRESHOLD: u16 = 4;
-const SLOTS: u16 = 16;
+/// k = n - 2f and S for n = 4, 10 and 31. At n = 10, 16 slots are the fewest that leave spare ones; a genesis without
+/// a number of its own takes 32.
+const NETWORKS: [(u16, u16); 4] = [(2, 8), (4, 16), (4, 32), (11, 64)];
+/// k and n of the comparison.
+const COMPARED: (u16, u16) = (4, 10);
 
 /// Bytes that no compressor shortens: hashes of a counter.
 fn body() -> Vec<u8> {
@@ -36,6 +40,14 @@ fn header(binding: &Binding, sealed: &SealedBlock) -> Header {
 }
 
 fn sealing(criterion: &mut Criterion) {
+    salus::memory::keep_block_buffers();
+    let body = body();
+    for (threshold, slots) in NETWORKS {
+        network(criterion, &body, threshold, slots);
+    }
+}
+
+fn network(criterion: &mut Criterion, body: &[u8], threshold: u16, slots: u16) {
     let chain = ChainId::new(Hash::of_content(b"benches"));
     let binding = Binding {
         chain,
@@ -44,9 +56,8 @@ fn sealing(criterion: &mut Criterion) {
         round: Round::ZERO,
         proposer: MemberId::new(0),
     };
-    let parameters = Parameters::new(THRESHOLD, SLOTS).expect("4 of 16 is valid");
-    let body = body();
-    let sealed = || seal(&body, &binding, parameters, DataKey::new([7; 32])).expect("1 MiB can be sealed");
+    let parameters = Parameters::new(threshold, slots).expect("k of S is valid");
+    let sealed = || seal(body, &binding, parameters, DataKey::new([7; 32])).expect("1 MiB can be sealed");
     let block = sealed();
     let header = header(&binding, &block);
     let shares = |slots: std::ops::Range<u16>| -> Vec<CheckedShare> {
@@ -55,7 +66,7 @@ fn sealing(criterion: &mut Criterion) {
             .map(|slot| CheckedShare::check(share(slot), &header).expect("an honest share"))
             .collect()
     };
-    let mut group = criterion.benchmark_group("1 MiB, k = 4, S = 16");
+    let mut group = criterion.benchmark_group(format!("1 MiB, k = {threshold}, S = {slots}"));
     group
         .throughput(Throughput::Bytes(BODY_LENGTH as u64))
         .sample_size(50);
@@ -69,8 +80,8 @@ fn sealing(criterion: &mut Criterion) {
     });
     // The first k fragments are the ciphertext itself; the last k are all parity, the worst case.
     for (name, slots) in [
-        ("open from originals", 0..THRESHOLD),
-        ("open from parity", SLOTS - THRESHOLD..SLOTS),
+        ("open from originals", 0..threshold),
+        ("open from parity", slots - threshold..slots),
     ] {
         let shares = shares(slots);
         group.bench_function(name, |bencher| {
@@ -80,5 +91,39 @@ fn sealing(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, sealing);
+/// What dealing to ten nodes and opening from four of them costs in each scheme.
+fn schemes(criterion: &mut Criterion) {
+    let body = body();
+    let (threshold, nodes) = COMPARED;
+    let parameters = Parameters::new(threshold, nodes).expect("k of n is valid");
+    let mut group = criterion.benchmark_group(format!("1 MiB, schemes, k = {threshold}, n = {nodes}"));
+    group
+        .throughput(Throughput::Bytes(BODY_LENGTH as u64))
+        .sample_size(10);
+    for scheme in SCHEMES {
+        group.bench_function(format!("{}: deal", scheme.name()), |bencher| {
+            let key = || DataKey::new([7; 32]);
+            bencher.iter(|| black_box(scheme.deal(&body, parameters, key()).expect("1 MiB can be dealt")));
+        });
+        let dealt = scheme
+            .deal(&body, parameters, DataKey::new([7; 32]))
+            .expect("1 MiB can be dealt");
+        // Of the last slots, which hold parity where there is any.
+        let shares: Vec<_> = (nodes - threshold..nodes)
+            .filter_map(|slot| dealt.share(Slot::new(slot)))
+            .collect();
+        group.bench_function(format!("{}: open", scheme.name()), |bencher| {
+            bencher.iter(|| {
+                black_box(
+                    scheme
+                        .open(&dealt.announcement, &shares)
+                        .expect("k honest shares"),
+                )
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, sealing, schemes);
 criterion_main!(benches);

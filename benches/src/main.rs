@@ -107,6 +107,7 @@ impl FiguresArguments {
 }
 
 fn main() -> ExitCode {
+    salus::memory::keep_block_buffers();
     let Arguments { command } = Arguments::parse();
     // One thread: the generator shares the machine with the validators, and should take little and know what it takes.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -26,6 +26,7 @@ pub mod config;
 mod courier;
 pub mod demo;
 pub mod home;
+pub mod memory;
 pub mod mempool;
 mod observe;
 mod peers;

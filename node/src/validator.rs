@@ -119,6 +119,7 @@ pub async fn run(
     ready: impl FnOnce(std::net::SocketAddr),
 ) -> Result<(), ValidatorError> {
     salus_seal::check_cpu()?;
+    crate::memory::keep_block_buffers();
     let founded = Founded::load(home)?;
     let metrics = PrometheusBuilder::new()
         .install_recorder()

@@ -6,13 +6,14 @@
 use crate::share_set::PrimitiveError;
 use reed_solomon_erasure::Field as _;
 use reed_solomon_erasure::galois_8::{Field, ReedSolomon};
+use std::ops::Range;
 
-/// Columns are independent, so the code runs over strips of this width, which are hashed while they are in the
-/// second-level cache; BLAKE3 hashes so much at once at its full width.
-const STRIP: usize = 64 << 10;
+/// Columns are independent, so the code runs over strips of this width: all fragments' strips are still in the
+/// second-level cache when they are hashed, and BLAKE3 hashes so much at once at its full width.
+const STRIP: usize = 32 << 10;
 
-/// Within a strip parity is computed over blocks of this width, so that the sum and what is added to it stay in the
-/// first-level cache.
+/// Within a strip all parity of a block of this width is computed before that of the next, so that the data it is
+/// computed from stay in the first-level cache.
 const BLOCK: usize = 4 << 10;
 
 /// This processor cannot run the vector code that the Reed-Solomon library was compiled to.
@@ -96,19 +97,19 @@ impl Code {
     /// fragment's strips come in the order of its bytes, while they are in the cache. Parity is not kept: a code word is
     /// S / k times as long as its data, and who needs a parity fragment needs one.
     pub(crate) fn each_strip(&self, data: &[u8], mut show: impl FnMut(usize, &[u8])) {
-        let mut parity = vec![0; STRIP.min(self.shape.width)];
-        let mut offset = 0;
-        while offset < self.shape.width {
-            let end = offset.saturating_add(STRIP).min(self.shape.width);
-            for (index, fragment) in data.chunks_exact(self.shape.width).enumerate() {
-                show(index, fragment.get(offset..end).unwrap_or_default());
+        let width = self.shape.width;
+        let mut parity = vec![vec![0; STRIP.min(width)]; self.rows.len()];
+        let mut start = 0;
+        while start < width {
+            let strip = start..start.saturating_add(STRIP).min(width);
+            self.parity_of(data, strip.clone(), &mut parity);
+            for (index, fragment) in data.chunks_exact(width).enumerate() {
+                show(index, fragment.get(strip.clone()).unwrap_or_default());
             }
-            let parity = parity.get_mut(..end.saturating_sub(offset)).unwrap_or_default();
-            for (index, row) in (self.shape.threshold..).zip(&self.rows) {
-                self.sum(row, data, offset, parity);
-                show(index, parity);
+            for (index, parity) in (self.shape.threshold..).zip(&parity) {
+                show(index, parity.get(..strip.len()).unwrap_or_default());
             }
-            offset = end;
+            start = strip.end;
         }
     }
 
@@ -118,9 +119,27 @@ impl Code {
             return Some(fragment.to_vec());
         }
         let row = self.rows.get(index.checked_sub(self.shape.threshold)?)?;
-        let mut fragment = vec![0; self.shape.width];
-        self.sum(row, data, 0, &mut fragment);
+        let width = self.shape.width;
+        let mut fragment = vec![0; width];
+        for (number, block) in fragment.chunks_mut(BLOCK).enumerate() {
+            sum(row, data, width, number.saturating_mul(BLOCK), block);
+        }
         Some(fragment)
+    }
+
+    /// Computes a strip of every parity fragment, each into the front of its buffer.
+    fn parity_of(&self, data: &[u8], strip: Range<usize>, parity: &mut [Vec<u8>]) {
+        let mut done = 0;
+        while done < strip.len() {
+            let end = done.saturating_add(BLOCK).min(strip.len());
+            for (row, parity) in self.rows.iter().zip(parity.iter_mut()) {
+                if let Some(block) = parity.get_mut(done..end) {
+                    let column = strip.start.saturating_add(done);
+                    sum(row, data, self.shape.width, column, block);
+                }
+            }
+            done = end;
+        }
     }
 
     /// Fills in the data fragments that are not among the pieces; those that are stand in their places.
@@ -155,20 +174,16 @@ impl Code {
         }
         Ok(())
     }
+}
 
-    /// Writes the columns from `offset` of the parity that a row describes.
-    fn sum(&self, row: &[u8], data: &[u8], mut offset: usize, parity: &mut [u8]) {
-        for block in parity.chunks_mut(BLOCK) {
-            let end = offset.saturating_add(block.len());
-            for (index, (factor, fragment)) in row.iter().zip(data.chunks_exact(self.shape.width)).enumerate()
-            {
-                let column = fragment.get(offset..end).unwrap_or_default();
-                match index {
-                    0 => Field::mul_slice(*factor, column, block),
-                    _ => Field::mul_slice_add(*factor, column, block),
-                }
-            }
-            offset = end;
+/// Writes the columns from `start` of the parity fragment that a row describes.
+fn sum(row: &[u8], data: &[u8], width: usize, start: usize, parity: &mut [u8]) {
+    let end = start.saturating_add(parity.len());
+    for (index, (factor, fragment)) in row.iter().zip(data.chunks_exact(width)).enumerate() {
+        let columns = fragment.get(start..end).unwrap_or_default();
+        match index {
+            0 => Field::mul_slice(*factor, columns, parity),
+            _ => Field::mul_slice_add(*factor, columns, parity),
         }
     }
 }

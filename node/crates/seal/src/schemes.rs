@@ -33,7 +33,7 @@ pub use ssms::Ssms;
 
 use crate::share_set::PrimitiveError;
 use crate::{DataKey, OpenError, Parameters, SealError, ShareError};
-use salus_types::{Body, Header, Slot};
+use salus_types::{Body, ShareCommitment, Slot};
 use std::fmt;
 
 /// Every scheme, in the order of the table above.
@@ -109,7 +109,7 @@ pub struct Announcement {
     parameters: Parameters,
     body_length: usize,
     /// Only `ssms` commits to its shares.
-    header: Option<Header>,
+    commitment: Option<ShareCommitment>,
 }
 
 /// Why a scheme does not deal or open.
@@ -194,7 +194,7 @@ impl Announcement {
         Ok(Self {
             parameters,
             body_length: body.len(),
-            header: None,
+            commitment: None,
         })
     }
 
@@ -204,7 +204,7 @@ impl Announcement {
         scheme: &dyn Scheme,
         shares: &[(Slot, &'a [u8])],
     ) -> Result<Vec<(usize, &'a [u8])>, SchemeError> {
-        if self.header.is_some() {
+        if self.commitment.is_some() {
             return Err(SchemeError::OtherScheme);
         }
         let mut sorted = shares.to_vec();

@@ -1,10 +1,7 @@
 use super::{Announcement, Dealt, Scheme, SchemeError, Secrecy, kth};
 use crate::cipher::TAG_LENGTH;
 use crate::{Binding, CheckedShare, DataKey, Parameters, open, payload, seal};
-use salus_types::{
-    BlockId, ChainId, Gas, Hash, Header, Height, KEY_SHARE_LENGTH, MemberId, Round, SealedShare, Slot,
-    Timestamp, codec,
-};
+use salus_types::{ChainId, Hash, Height, KEY_SHARE_LENGTH, MemberId, Round, SealedShare, Slot, codec};
 
 /// Secret sharing made short (Krawczyk, CRYPTO 1993), as suite 1 of this chain does it: nothing here is a copy, and a
 /// share is the canonical [`SealedShare`] that a node stores and sends, with its Merkle path.
@@ -54,33 +51,18 @@ impl Scheme for Ssms {
             .filter_map(|slot| sealed.share(Slot::new(slot)))
             .map(|share| codec::encode(&share))
             .collect();
-        let header = Header {
-            height: binding.height,
-            round: binding.round,
-            time: Timestamp::ZERO,
-            proposer: binding.proposer,
-            parent: BlockId::new(Hash::ZERO),
-            validators: Hash::ZERO,
-            next_validators: Hash::ZERO,
-            sealing: sealed.sealing(),
-            body_commitment: sealed.body_commitment(),
-            share_root: sealed.share_root(),
-            receipts_root: Hash::ZERO,
-            state_root: Hash::ZERO,
-            gas_used: Gas::ZERO,
-        };
         Ok(Dealt {
             announcement: Announcement {
                 parameters,
                 body_length: body.len(),
-                header: Some(header),
+                commitment: Some(*sealed.commitment()),
             },
             shares,
         })
     }
 
     fn open(&self, announcement: &Announcement, shares: &[(Slot, &[u8])]) -> Result<Vec<u8>, SchemeError> {
-        let header = announcement.header.as_ref().ok_or(SchemeError::OtherScheme)?;
+        let commitment = announcement.commitment.ok_or(SchemeError::OtherScheme)?;
         let checked = shares
             .iter()
             .map(|(slot, bytes)| {
@@ -89,10 +71,10 @@ impl Scheme for Ssms {
                 if share.slot != *slot {
                     return Err(SchemeError::NotAShare(*slot));
                 }
-                Ok(CheckedShare::check(share, header)?)
+                Ok(CheckedShare::check(share, commitment)?)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(open(header, &binding().chain, &checked)?.body().to_vec())
+        Ok(open(commitment, &binding().chain, &checked)?.body().to_vec())
     }
 }
 
