@@ -190,7 +190,7 @@ impl OpenedBlock {
             return Err(out_of_range);
         }
         let key_shares = key_shares::rederive(&self.key_shares, self.layout.slots())?;
-        let binding = Binding::of(&self.commitment, &self.chain);
+        let binding = Binding::of(self.commitment, &self.chain);
         let shares = ShareSet::build(&self.payload, &binding, self.layout, &self.key, key_shares)?;
         if shares.root() != self.commitment.share_root {
             return Err(OpenError::ShareRoot(self.height()));
