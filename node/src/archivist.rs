@@ -12,7 +12,7 @@ use salus_archive::{
     RequestId, ShareRefusal,
 };
 use salus_net::{Protocol, RequestError, SendError};
-use salus_seal::OpenedBlock;
+use salus_seal::{OpenedBlock, ShareError};
 use salus_store::StoreError;
 use salus_types::{BlockId, Evidence, Header, Height, MemberId, SealedShare, codec};
 use std::collections::BTreeMap;
@@ -199,6 +199,13 @@ impl Archivist {
         self.on_wanted(height)
     }
 
+    /// Its checksum holds, but it is not the block's.
+    fn on_wrong_share(&mut self, height: Height, error: ShareError) -> Result<(), StoreError> {
+        tracing::warn!(%height, %error, "the own share is not the block's");
+        self.view.shares.condemn(height)?;
+        self.on_damaged(height)
+    }
+
     fn on_wanted(&mut self, height: Height) -> Result<(), StoreError> {
         match self.view.shares.is_missing(height)? {
             true => self.feed(Input::Urgent(height)),
@@ -259,36 +266,16 @@ impl Archivist {
             }
             Effect::Opened { job, block } => self.on_opened(job, block),
             Effect::Failed { job, error } => self.on_failed(job, error),
-            Effect::Apply(certified) => {
-                let CertifiedBlock {
-                    header,
-                    body,
-                    share,
-                    certificate,
-                } = *certified;
-                self.hand_over(Missed {
-                    header,
-                    body,
-                    share,
-                    certificate,
-                })
-            }
+            Effect::Apply(certified) => self.apply(*certified),
             Effect::NeedHeader { height } => {
                 let header = self.view.index.header(height)?.map(Box::new);
                 self.feed(Input::Header { height, header })
             }
             Effect::StoreShare { height, share } => self.store(height, &share),
-            Effect::NotRepaired { height, reason } => {
-                self.on_not_repaired(height, &reason);
-                Ok(())
-            }
+            Effect::NotRepaired { height, reason } => self.on_not_repaired(height, &reason),
             Effect::NothingToKeep { height } => self.view.shares.remove(height),
             Effect::Progress(progress) => self.on_progress(progress),
-            Effect::OwnShareDamaged { height, error } => {
-                tracing::warn!(%height, %error, "the own share is not the block's");
-                self.view.shares.condemn(height)?;
-                self.on_damaged(height)
-            }
+            Effect::OwnShareDamaged { height, error } => self.on_wrong_share(height, error),
             Effect::Blame {
                 member,
                 height,
@@ -409,6 +396,21 @@ impl Archivist {
         Ok(())
     }
 
+    fn apply(&mut self, certified: CertifiedBlock) -> Result<(), StoreError> {
+        let CertifiedBlock {
+            header,
+            body,
+            share,
+            certificate,
+        } = certified;
+        self.hand_over(Missed {
+            header,
+            body,
+            share,
+            certificate,
+        })
+    }
+
     /// The chain's loop answers by committing the block, which comes back as [`Event::Committed`].
     fn hand_over(&mut self, missed: Missed) -> Result<(), StoreError> {
         self.tell_chain(chain::Event::Missed(Box::new(missed)));
@@ -422,10 +424,11 @@ impl Archivist {
         }
     }
 
-    fn on_not_repaired(&self, height: Height, reason: &RepairFailure) {
+    fn on_not_repaired(&self, height: Height, reason: &RepairFailure) -> Result<(), StoreError> {
         self.view.progress.add_repair_failure(reason);
         let reason = reason.to_string();
         tracing::debug!(%height, reason, "a share could not be repaired in this pass");
+        Ok(())
     }
 
     fn on_progress(&mut self, progress: RepairProgress) -> Result<(), StoreError> {

@@ -25,18 +25,18 @@ impl RepairTraffic {
     }
 }
 
-/// The value of a counter or gauge, without or with labels as they are printed; 0 if it was never set.
+/// The value of a counter, its labels given as they are printed; 0 if it never counted.
 ///
 /// # Errors
 ///
 /// When the validator does not answer.
-pub async fn metric(remote: &Remote, name: &str) -> Result<f64, NetworkError> {
+pub async fn counter(remote: &Remote, name: &str) -> Result<u64, NetworkError> {
     let text = remote.metrics().await?;
     let value = text.lines().find_map(|line| {
         let (found, value) = line.rsplit_once(' ')?;
         (found == name).then(|| value.parse().ok())?
     });
-    Ok(value.unwrap_or(0.0))
+    Ok(value.unwrap_or(0))
 }
 
 /// Stops a validator, deletes its share log, starts it again, waits until it has rebuilt every share, and says what that took.
@@ -64,8 +64,8 @@ pub async fn repair_traffic(network: &Network, validator: usize) -> Result<Repai
     Ok(RepairTraffic {
         blocks: status.repair.repaired,
         sealed_bytes,
-        share_bytes: metric(&remote, "salus_net_bytes_in_total{kind=\"shares\"}").await? as u64,
-        wire_bytes: metric(&remote, "salus_net_wire_bytes_in_total").await? as u64,
+        share_bytes: counter(&remote, "salus_net_bytes_in_total{kind=\"shares\"}").await?,
+        wire_bytes: counter(&remote, "salus_net_wire_bytes_in_total").await?,
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{CONTENT, LIMIT, People, on_network};
 use salus::config::Config;
 use salus_client::{Signer, Terms};
-use salus_tests::storage::{metric, repair_traffic, wipe_share_log};
+use salus_tests::storage::{counter, repair_traffic, wipe_share_log};
 use salus_tests::{Network, Options, salus_binary};
 use salus_types::abi::access::Purpose;
 use salus_types::{ContractId, Gas, Height};
@@ -192,7 +192,7 @@ async fn wait_until_whole(network: &Network) {
     let remote = network.remote(3).unwrap();
     network
         .wait("the damaged segment has been compacted", async || {
-            Ok(metric(&remote, "salus_share_log_freed_bytes_total").await? > 0.0)
+            Ok(counter(&remote, "salus_share_log_freed_bytes_total").await? > 0)
         })
         .await
         .unwrap();
@@ -232,7 +232,7 @@ fn truncated_missing_and_rotten_segments_are_repaired_on_a_live_network() {
         .await;
         let remote = network.remote(3).unwrap();
         assert!(remote.status().await.unwrap().scrub.damaged >= 1);
-        assert!(metric(&remote, "salus_shares_damaged_total").await.unwrap() >= 1.0);
+        assert!(counter(&remote, "salus_shares_damaged_total").await.unwrap() >= 1);
         network
             .wait("a whole pass after it finds nothing any more", async || {
                 let last = remote.status().await?.scrub.last;

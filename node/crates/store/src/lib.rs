@@ -10,7 +10,7 @@
 //!  home/ LOCK  key.check  shares/00000001.seg ...  wal  index/ (sled)  pieces/ab/ab12...  snapshots/00...4096.snap
 //! ```
 //!
-//! - [`ShareLog`]: the own sealed share of every block, in append-only segments;
+//! - [`ShareLog`]: the own sealed share of every block, in append-only segments; [`inspect_share_log`] reads them from outside;
 //! - [`Wal`]: the consensus log and the last-signed state;
 //! - [`ChainStore`]: headers, certificates, indexes, contract state and its tree;
 //! - [`PieceStore`]: this member's pieces of health records;
@@ -26,6 +26,7 @@
 //! - Key shares are wrapped under the node's key; no body, no data key and no other member's share is ever written.
 //! - The share log suffices to open blocks: each record carries its header.
 //! - The index can be lost: it is rebuilt from the share log and from peers.
+//! - A share is replaced by naming another; the replaced one's bytes go with its segment, never by a change in place.
 //! - One process a folder.
 //!
 //! Everything is synchronous. The node's chain thread writes; reads may come from any thread.
