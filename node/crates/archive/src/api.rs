@@ -2,10 +2,16 @@
 
 use crate::HeadersError;
 use salus_seal::{OpenError, OpenedBlock, SealingError, ShareError};
-use salus_types::{
-    BlockId, ChainId, CommitCertificate, Header, Height, MemberId, SealedShare, SignedShare, Slot, Validator,
-    ValidatorSet, WrongShare,
+use salus_types::snapshot::{
+    CheckedPart, PartError, SnapshotOffer, SnapshotPart, SnapshotTarget, StagedPart,
 };
+use salus_types::state::TreeChanges;
+use salus_types::tree::TreePrefix;
+use salus_types::{
+    BlockId, ChainId, CommitCertificate, Hash, Header, Height, MemberId, SealedShare, SignedShare, Slot,
+    Validator, ValidatorSet, WrongShare,
+};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -79,6 +85,12 @@ pub struct Config {
     pub patience: Duration,
     /// Bytes of shares that repair fetches in a second; at least 1.
     pub repair_bytes_per_second: u64,
+    /// How many blocks a node must be behind to look for a snapshot; 0: never.
+    pub leap_min: u64,
+    /// How long it does without, once it looked for one in vain.
+    pub leap_pause: Duration,
+    /// Bytes of snapshots fetched in a second; at least 1.
+    pub snapshot_bytes_per_second: u64,
     /// The pause before the second pass of repair; doubles with each pass that repairs nothing, up to 64 times as long.
     pub repair_pause: Duration,
 }
@@ -140,6 +152,24 @@ pub enum Input {
         request: RequestId,
         /// Who refused.
         member: MemberId,
+    },
+    /// The answer to [`Effect::AskSnapshots`]; none if the member has none, or was not reached.
+    Snapshots {
+        /// What was asked.
+        request: RequestId,
+        /// Who answered.
+        member: MemberId,
+        /// What it holds, unchecked.
+        offers: Vec<SnapshotOffer>,
+    },
+    /// The answer to [`Effect::AskPart`].
+    Part {
+        /// What was asked.
+        request: RequestId,
+        /// Who answered.
+        member: MemberId,
+        /// The part as it came, unchecked, or why there is none.
+        result: Result<SnapshotPart, ShareRefusal>,
     },
     /// The block of [`Effect::Apply`] is executed and durable.
     Applied {
@@ -228,6 +258,56 @@ pub enum Effect {
         /// How many at most. The answer may be shorter, but must end with a header whose certificate it brings.
         max: u16,
     },
+    /// Ask a member which snapshots it holds; answer with [`Input::Snapshots`].
+    AskSnapshots {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// Whom to ask.
+        member: MemberId,
+    },
+    /// Keep certified headers ahead of their blocks. They follow the own tip, or what was kept before.
+    KeepHeaders {
+        /// With their ids, ascending without gaps.
+        headers: Vec<(BlockId, Header)>,
+        /// The certificate of the last of them.
+        certificate: Box<CommitCertificate>,
+    },
+    /// Parts of this snapshot come now. Those of another one, if some are there, are of no use any more.
+    BeginSnapshot(SnapshotTarget),
+    /// Ask a member for a part of a snapshot; answer with [`Input::Part`].
+    AskPart {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// Whom to ask.
+        member: MemberId,
+        /// Of which height.
+        height: Height,
+        /// Which part.
+        prefix: TreePrefix,
+    },
+    /// Write a part of the snapshot beside the state in use.
+    KeepPart {
+        /// Where it lies.
+        prefix: TreePrefix,
+        /// Bytes of its keys and values.
+        bytes: u64,
+        /// Leads to the state root of a certified header.
+        part: CheckedPart,
+    },
+    /// All parts are written: make the snapshot the state and its block the tip, then say [`Input::Committed`].
+    InstallSnapshot {
+        /// Of which height.
+        height: Height,
+        /// The nodes of the state tree above its parts.
+        nodes: TreeChanges,
+    },
+    /// A body that repair has opened, for whoever does not know yet what is in it.
+    Body {
+        /// Of which block.
+        height: Height,
+        /// As the header commits to it.
+        body: Vec<u8>,
+    },
     /// Execute and store a block, then say [`Input::Applied`]. If consensus committed that height in the meantime,
     /// ignore it: [`Input::Committed`] has said so.
     Apply(Box<CertifiedBlock>),
@@ -305,6 +385,44 @@ pub enum RepairFailure {
     Read(#[from] ReadError),
 }
 
+/// How a node that is behind comes forward.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncPhase {
+    /// It is not behind.
+    #[default]
+    InStep,
+    /// Headers are fetched and verified; counted in headers.
+    Headers,
+    /// A snapshot is fetched; counted in bytes, of which the total is only what its holders say.
+    Snapshot,
+    /// Blocks are opened and executed; counted in blocks.
+    Blocks,
+}
+
+/// How far a node is that is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncProgress {
+    /// What it does.
+    pub phase: SyncPhase,
+    /// How much of it is done.
+    pub done: u64,
+    /// How much there is to do.
+    pub total: u64,
+}
+
+/// What an earlier life left of a snapshot that was being fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// The last header kept ahead of its block.
+    pub last: Tip,
+    /// Hash of the validators that decide the block after it.
+    pub next_validators: Hash,
+    /// State roots of kept headers whose heights are multiples of [`salus_types::snapshot::SNAPSHOT_STEP`].
+    pub roots: BTreeMap<Height, Hash>,
+    /// The snapshot of which parts are there.
+    pub staged: Option<(SnapshotTarget, Vec<StagedPart>)>,
+}
+
 /// What someone did that no honest member does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -314,6 +432,12 @@ pub enum Fault {
     /// Headers that are not the chain's.
     #[error("wrong headers: {0}")]
     Headers(#[from] HeadersError),
+    /// A part of a snapshot that does not lead to the state root.
+    #[error("wrong part of a snapshot: {0}")]
+    Part(#[from] PartError),
+    /// It offers a snapshot with another root than the certified header of that height names.
+    #[error("a snapshot with a state root that no header names")]
+    SnapshotRoot,
 }
 
 /// What does not fit together.
@@ -417,6 +541,9 @@ impl Config {
             headers_max: 1_024,
             patience: Duration::from_millis(300),
             repair_bytes_per_second: 16 << 20,
+            leap_min: 4_096,
+            leap_pause: Duration::from_secs(60),
+            snapshot_bytes_per_second: 64 << 20,
             repair_pause: Duration::from_secs(5),
         }
     }

@@ -1,13 +1,15 @@
 use crate::catch_up::CatchUp;
 use crate::gather::{Gather, Step, WrongAnswer};
+use crate::leap::{Around, Leap, is_far};
 use crate::peers::Peers;
 use crate::reads::Reads;
 use crate::repair::Repair;
 use crate::{
     Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError, RepairFailure, RequestId,
-    ShareRefusal, Tip,
+    Resume, ShareRefusal, SyncPhase, SyncProgress, Tip,
 };
 use salus_seal::{OpenError, OpenedBlock};
+use salus_types::snapshot::SnapshotPart;
 use salus_types::{BlockId, Header, Height, MemberId, SealedShare, SignedShare, Slot, ValidatorSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +26,10 @@ pub struct Archive {
     gathers: BTreeMap<Key, Gather>,
     reads: Reads,
     catch_up: CatchUp,
+    leap: Leap,
     repair: Repair,
+    /// The own tip when this node fell behind.
+    behind_from: Option<Height>,
 }
 
 impl Archive {
@@ -35,9 +40,31 @@ impl Archive {
             gathers: BTreeMap::new(),
             reads: Reads::default(),
             catch_up: CatchUp::new(&config, tip, validators),
+            leap: Leap::default(),
             repair: Repair::default(),
+            behind_from: None,
             config,
         }
+    }
+
+    /// Tells what an earlier life has fetched of a snapshot. Before anything else.
+    pub fn resume(&mut self, resume: Resume) {
+        self.leap.resume(resume);
+    }
+
+    /// How far this node is that is behind.
+    pub fn sync_progress(&self) -> SyncProgress {
+        let blocks = || {
+            let (from, best) = (self.behind_from?, self.peers.best_tip()?);
+            let above = |height: Height| height.get().saturating_sub(from.get());
+            Some(SyncProgress {
+                phase: SyncPhase::Blocks,
+                done: above(self.tip().height),
+                total: above(best),
+            })
+        };
+        let leap = self.leap.progress(&self.catch_up);
+        leap.or_else(blocks).unwrap_or_default()
     }
 
     /// Takes something that happened at `now`, time since any fixed moment, which never goes back. Returns what to do,
@@ -55,6 +82,10 @@ impl Archive {
         gathers
             .filter_map(|gather| gather.next_wake(&self.config))
             .chain(self.catch_up.next_wake())
+            .chain(
+                self.leap
+                    .next_wake(&self.config, is_far(&self.config, &self.peers, &self.catch_up)),
+            )
             .chain(self.repair.next_wake().filter(|_| self.can_repair()))
             .min()
     }
@@ -106,9 +137,20 @@ impl Archive {
                 let (config, peers) = (&self.config, &mut self.peers);
                 self.catch_up.refused(now, config, peers, (request, member));
             }
+            Input::Snapshots {
+                request,
+                member,
+                offers,
+            } => self.leap.offered(request, member, offers),
+            Input::Part {
+                request,
+                member,
+                result,
+            } => self.part(now, (request, member), result, effects),
             Input::Applied { height } => self.catch_up.applied(height),
             Input::Committed { height, id } => {
                 effects.extend(self.catch_up.committed(Tip { height, id }));
+                self.leap.committed(height, &mut self.catch_up);
                 self.drop_unplanned();
             }
             Input::Missing(ranges) => self.missing(effects, |repair| repair.add(&ranges)),
@@ -120,6 +162,7 @@ impl Archive {
     fn disconnected(&mut self, member: MemberId) {
         self.peers.set_connected(member, false);
         self.catch_up.lost(member);
+        self.leap.lost(member);
         for gather in self.gathers.values_mut() {
             gather.lost(member);
         }
@@ -139,6 +182,40 @@ impl Archive {
         if after != before {
             effects.push(Effect::Progress(after));
         }
+    }
+
+    fn part(
+        &mut self,
+        now: Duration,
+        from: (RequestId, MemberId),
+        result: Result<SnapshotPart, ShareRefusal>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut around = Around {
+            now,
+            config: &self.config,
+            peers: &mut self.peers,
+            catch_up: &mut self.catch_up,
+        };
+        effects.extend(self.leap.part(&mut around, from, result));
+    }
+
+    /// Looks whether to leap, and leaps.
+    fn advance_leap(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let mut around = Around {
+            now,
+            config: &self.config,
+            peers: &mut self.peers,
+            catch_up: &mut self.catch_up,
+        };
+        let went_ahead = around.catch_up.ahead().is_some();
+        effects.extend(self.leap.advance(&mut around));
+        if self.catch_up.ahead().is_some() && !went_ahead {
+            self.drop_unplanned();
+        }
+        let (tip, best) = (self.catch_up.tip().height, self.peers.best_tip());
+        let is_behind = best.is_some_and(|best| best > tip.next());
+        self.behind_from = is_behind.then(|| self.behind_from.unwrap_or(tip));
     }
 
     fn share(
@@ -171,6 +248,7 @@ impl Archive {
     /// Lets everything move on until nothing more happens at this time.
     fn advance(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         loop {
+            self.advance_leap(now, effects);
             self.begin_reads(now, effects);
             let (config, peers) = (&self.config, &mut self.peers);
             effects.extend(self.catch_up.ask(now, config, peers));
@@ -328,14 +406,23 @@ impl Archive {
         result: Result<OpenedBlock, ReadError>,
         effects: &mut Vec<Effect>,
     ) {
-        match result.and_then(|opened| Ok(own_share(&opened, self.config.slot)?)) {
-            Ok(Some(share)) => {
-                self.repair.finish(now, &self.config, height, true);
-                effects.push(Effect::StoreShare { height, share });
-            }
-            Ok(None) => {
-                self.repair.drop(height);
-                effects.push(Effect::NothingToKeep { height });
+        let opened = result.and_then(|opened| {
+            let share = own_share(&opened, self.config.slot)?;
+            Ok((opened.body().to_vec(), share))
+        });
+        match opened {
+            Ok((body, share)) => {
+                effects.push(Effect::Body { height, body });
+                match share {
+                    Some(share) => {
+                        self.repair.finish(now, &self.config, height, true);
+                        effects.push(Effect::StoreShare { height, share });
+                    }
+                    None => {
+                        self.repair.drop(height);
+                        effects.push(Effect::NothingToKeep { height });
+                    }
+                }
             }
             Err(error) => {
                 self.repair.finish(now, &self.config, height, false);

@@ -3,10 +3,11 @@
 use crate::headers::{self, Expected, Verdict};
 use crate::peers::Peers;
 use crate::{CertifiedBlock, Config, DivergenceReason, Effect, Fault, RequestId, Tip};
+use salus_types::snapshot::SNAPSHOT_STEP;
 use salus_types::{
     BlockId, ChainId, CommitCertificate, Hash, Header, Height, MemberId, SealedShare, ValidatorSet,
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
@@ -32,8 +33,23 @@ pub(crate) struct CatchUp {
     /// What `batch_max` returns to.
     headers_max: u16,
     behind_since: Option<Duration>,
+    /// While a snapshot is looked for and fetched: headers go ahead of the blocks.
+    ahead: Option<Ahead>,
     /// When asking, which had to wait, can go on.
     ask_wake: Option<Duration>,
+}
+
+/// Certified headers ahead of their blocks.
+#[derive(Clone, Debug)]
+pub(crate) struct Ahead {
+    /// The last of them; the own tip if there are none.
+    pub(crate) last: Tip,
+    /// Hash of the validators that decide the block after it.
+    pub(crate) next_validators: Hash,
+    /// The state roots of some of them.
+    pub(crate) roots: BTreeMap<Height, Hash>,
+    /// No more are wanted beyond this height.
+    pub(crate) until: Height,
 }
 
 struct Planned {
@@ -83,8 +99,51 @@ impl CatchUp {
             batch_max: config.headers_max,
             headers_max: config.headers_max,
             behind_since: None,
+            ahead: None,
             ask_wake: None,
         }
+    }
+
+    /// Lets headers go ahead of the blocks, up to a height, and plans no block meanwhile. Goes on where it was, or where an
+    /// earlier life was.
+    pub(crate) fn go_ahead(&mut self, until: Height, earlier: Option<Ahead>) {
+        let fresh = Ahead {
+            last: self.tip,
+            next_validators: self.validators_hash,
+            roots: BTreeMap::new(),
+            until,
+        };
+        let known = self.ahead.take().or(earlier);
+        let mut ahead = known
+            .filter(|ahead| ahead.last.height > self.tip.height)
+            .unwrap_or(fresh);
+        ahead.until = until;
+        self.ahead = Some(ahead);
+        self.plan.clear();
+        self.asking.clear();
+    }
+
+    /// Back to block by block.
+    pub(crate) fn stay(&mut self) {
+        if self.ahead.take().is_some() {
+            self.asking.clear();
+        }
+    }
+
+    /// Headers ahead of their blocks, if they go ahead.
+    pub(crate) const fn ahead(&self) -> Option<&Ahead> {
+        self.ahead.as_ref()
+    }
+
+    /// Whether no further header can be had now: there are enough, nobody has more, or other validators decide what comes next.
+    pub(crate) fn is_ahead_enough(&self, now: Duration, peers: &Peers) -> bool {
+        let Some(ahead) = &self.ahead else {
+            return true;
+        };
+        let next = ahead.last.height.next();
+        ahead.last.height >= ahead.until
+            || ahead.next_validators != self.validators_hash
+            || (self.asking.iter().all(|asking| asking.overdue) && peers.for_headers(now, next).is_none())
     }
 
     pub(crate) const fn tip(&self) -> Tip {
@@ -105,6 +164,7 @@ impl CatchUp {
     pub(crate) fn reset(&mut self, tip: Tip) {
         self.plan.clear();
         self.asking.clear();
+        self.ahead = None;
         self.batch_max = self.headers_max;
         self.move_tip(tip);
     }
@@ -126,6 +186,13 @@ impl CatchUp {
     pub(crate) fn committed(&mut self, tip: Tip) -> Option<Effect> {
         if tip.height <= self.tip.height {
             return None;
+        }
+        if self
+            .ahead
+            .as_ref()
+            .is_some_and(|ahead| ahead.last.height < tip.height)
+        {
+            self.ahead = None;
         }
         let mut diverged = None;
         while let Some(planned) = self
@@ -190,10 +257,7 @@ impl CatchUp {
             parent,
         };
         match headers::check(&expected, &headers, &certificate) {
-            Verdict::Sound(ids) => {
-                self.extend(now, headers, ids, certificate);
-                None
-            }
+            Verdict::Sound(ids) => self.extend(now, headers, ids, certificate),
             Verdict::Shorter(0) => {
                 // Either this peer is wrong or the own validator set is old: nobody is blamed, someone else is asked.
                 peers.rest_headers(now.saturating_add(config.ask_timeout.saturating_mul(2)), member);
@@ -330,6 +394,9 @@ impl CatchUp {
 
     /// The height after the last certified one, and that one's id.
     fn next(&self) -> (Height, BlockId) {
+        if let Some(ahead) = &self.ahead {
+            return (ahead.last.height.next(), ahead.last.id);
+        }
         match self.plan.back() {
             Some(last) => (last.header.height.next(), last.id),
             None => (self.tip.height.next(), self.tip.id),
@@ -346,6 +413,9 @@ impl CatchUp {
             self.behind_since = None;
             return false;
         };
+        if let Some(ahead) = &self.ahead {
+            return from <= ahead.until && ahead.next_validators == self.validators_hash;
+        }
         if let Some(last) = self.plan.back() {
             // Other validators decide what comes next: the shell names them when it has applied this.
             return self.plan.len() <= PLAN_LOW && last.header.next_validators == self.validators_hash;
@@ -373,9 +443,12 @@ impl CatchUp {
         headers: Vec<Header>,
         ids: Vec<BlockId>,
         certificate: Box<CommitCertificate>,
-    ) {
+    ) -> Option<Effect> {
         self.asking.clear();
         self.batch_max = self.headers_max;
+        if let Some(ahead) = &mut self.ahead {
+            return ahead.extend(headers, ids, certificate);
+        }
         for (header, id) in headers.into_iter().zip(ids) {
             self.plan.push_back(Planned {
                 header,
@@ -387,5 +460,29 @@ impl CatchUp {
         if let Some(last) = self.plan.back_mut() {
             last.certificate = Some(certificate);
         }
+        None
+    }
+}
+
+impl Ahead {
+    fn extend(
+        &mut self,
+        headers: Vec<Header>,
+        ids: Vec<BlockId>,
+        certificate: Box<CommitCertificate>,
+    ) -> Option<Effect> {
+        let headers: Vec<(BlockId, Header)> = ids.into_iter().zip(headers).collect();
+        let marked = headers
+            .iter()
+            .filter(|(_, header)| header.height.get().is_multiple_of(SNAPSHOT_STEP));
+        self.roots
+            .extend(marked.map(|(_, header)| (header.height, header.state_root)));
+        let (id, last) = headers.last()?;
+        self.next_validators = last.next_validators;
+        self.last = Tip {
+            height: last.height,
+            id: *id,
+        };
+        Some(Effect::KeepHeaders { headers, certificate })
     }
 }

@@ -7,6 +7,7 @@
 //!   Open ------> reads    \                     / AskShare --> peers
 //!   Tip -------> catch up  } --> one gather per    Share <----  |
 //!   Missing ---> repair   /      block          \ Blame      whoever answers wrongly
+//!   Snapshots -> leap --------------------------> AskPart --> peers
 //!                   |
 //!                   +--> Opened / Failed, Apply, StoreShare: what became of it
 //! ```
@@ -20,6 +21,9 @@
 //!   share is an erasure, and whoever sent it is named. Late answers count as long as the gather lasts.
 //! - **Reads** of the same block share one gather. At most 32 gathers run for reads, and 1,024 jobs wait.
 //! - **Catch up**: a batch of headers under one certificate, checked back to the own tip; then block for block.
+//! - **Leap**: a node that is thousands of blocks behind takes the state from a snapshot instead. Headers first; then the parts of the
+//!   newest snapshot whose root stands in one, from all who hold it, each checked by itself; then block for block. Whenever that
+//!   fails, it goes on block by block.
 //! - **Repair**: newest first, paced, in passes; what cannot be repaired in one pass is tried in the next.
 //!
 //! Beside all this, [`durability`] calculates how long shares last under given risks.
@@ -38,6 +42,8 @@ mod api;
 mod archive;
 
 mod catch_up;
+mod leap;
+mod parts;
 mod reads;
 mod repair;
 
@@ -57,7 +63,7 @@ mod tests;
 
 pub use api::{
     CertifiedBlock, Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError, RepairFailure,
-    RepairProgress, RequestId, ShareRefusal, Shortfall, Tip,
+    RepairProgress, RequestId, Resume, ShareRefusal, Shortfall, SyncPhase, SyncProgress, Tip,
 };
 pub use archive::Archive;
 pub use headers::HeadersError;

@@ -97,6 +97,18 @@ impl Peers {
         self.peers.values().filter(connected).count()
     }
 
+    /// How many holders there are, connected or not, besides this node.
+    pub(crate) fn holders_known(&self) -> usize {
+        self.peers.values().filter(|peer| peer.slot.is_some()).count()
+    }
+
+    /// Members that can be asked and say that they are beyond a height.
+    pub(crate) fn ahead_of(&self, height: Height) -> Vec<MemberId> {
+        let ahead = |peer: &&Peer| peer.connected && peer.tip.is_some_and(|tip| tip > height);
+        let members = self.peers.iter().filter(|(_, peer)| ahead(peer));
+        members.map(|(member, _)| *member).collect()
+    }
+
     /// Holders that are not connected.
     pub(crate) fn away(&self) -> Vec<MemberId> {
         self.peers

@@ -17,6 +17,8 @@ use crate::tree::{HashedEntry, TreePlace, TreePrefix, subtree};
 use crate::{Hash, Height};
 use salus_abi::codec::{Decode, Encode};
 
+/// Snapshots are of heights that are multiples of this.
+pub const SNAPSHOT_STEP: u64 = 64;
 /// Bytes of keys and values in one part, at most.
 pub const PART_BYTES_MAX: usize = 512 << 10;
 /// Bytes of an encoded part, at most: every entry has two lengths besides.

@@ -4,6 +4,12 @@ use super::*;
 use salus_seal::{
     AskedShare, Binding, CheckedDealing, DataKey, OpenedBlock, Parameters, seal, verify_wrong_share,
 };
+use salus_types::ContractId;
+use salus_types::snapshot::{
+    CheckedPart, SNAPSHOT_STEP, SnapshotOffer, SnapshotPart, SnapshotTarget, StagedPart,
+};
+use salus_types::state::{StateKey, TreeChanges, tree_digit};
+use salus_types::tree::{HashedEntry, TreePrefix, subtree};
 use salus_types::{
     BlockId, ChainId, CommitCertificate, CommitSignature, Gas, Hash, Header, Round, SealedShare, SecretKey,
     ShareStatement, SignedShare, Slot, Timestamp, Validator, ValidatorSet, Vote, VoteKind,
@@ -57,6 +63,17 @@ pub(crate) struct Peer {
     pub(crate) loss: u64,
     /// Heights it has lost.
     pub(crate) lacks: BTreeSet<Height>,
+    /// Heights of which it holds a snapshot.
+    pub(crate) snapshots: BTreeSet<Height>,
+}
+
+/// What this node has written of a leap; survives a restart.
+#[derive(Default)]
+pub(crate) struct Written {
+    pub(crate) headers: Vec<Header>,
+    pub(crate) staged: Option<(SnapshotTarget, Vec<StagedPart>)>,
+    entries: BTreeMap<StateKey, Vec<u8>>,
+    nodes: TreeChanges,
 }
 
 pub(crate) struct Block {
@@ -91,6 +108,55 @@ pub(crate) struct World {
     pub(crate) stored: Vec<(Duration, Height)>,
     pub(crate) not_repaired: Vec<(Height, RepairFailure)>,
     pub(crate) progress: RepairProgress,
+    pub(crate) written: Written,
+    pub(crate) installed: Vec<Height>,
+    /// What a restart finds.
+    durable: Tip,
+    pub(crate) part_asks: Vec<(MemberId, TreePrefix)>,
+    config: Config,
+}
+
+/// What the state holds after a height: a few hundred entries, some of which change.
+fn state(at: u64) -> Vec<(StateKey, Vec<u8>)> {
+    let entry = |number: u64| {
+        let key = StateKey::new(ContractId::new(2), &number.to_be_bytes());
+        (key, vec![7; 1 + usize::try_from((number * at) % 40).unwrap()])
+    };
+    let mut entries: Vec<_> = (0..300).map(entry).collect();
+    entries.sort_by_key(|(key, _)| key.path());
+    entries
+}
+
+fn hashed(entries: &[(StateKey, Vec<u8>)]) -> Vec<HashedEntry> {
+    let hashed = entries
+        .iter()
+        .map(|(key, value)| (key.path(), Hash::of_content(value)));
+    hashed.collect()
+}
+
+/// The part at a prefix, where entries fit into a part if they are at most 20.
+fn part_at(prefix: &TreePrefix, entries: &[(StateKey, Vec<u8>)]) -> SnapshotPart {
+    let below = entries.iter().filter(|(key, _)| prefix.covers(&key.path()));
+    let below: Vec<(StateKey, Vec<u8>)> = below.cloned().collect();
+    if below.len() <= 20 {
+        return SnapshotPart::Entries(below);
+    }
+    let level = prefix.length();
+    SnapshotPart::Split(std::array::from_fn(|digit| {
+        let digit = u8::try_from(digit).unwrap();
+        let inside = below
+            .iter()
+            .filter(|(key, _)| tree_digit(&key.path(), level) == digit);
+        let inside: Vec<(StateKey, Vec<u8>)> = inside.cloned().collect();
+        subtree(&prefix.child(digit).unwrap(), &hashed(&inside)).0.hash()
+    }))
+}
+
+fn state_root(at: u64) -> Hash {
+    match at.is_multiple_of(SNAPSHOT_STEP) {
+        true => subtree(&TreePrefix::ROOT, &hashed(&state(at))).0.hash(),
+        false => Hash::ZERO,
+    }
 }
 
 pub(crate) const ME: MemberId = member(0);
@@ -125,7 +191,12 @@ impl World {
             id: BlockId::new(Hash::ZERO),
         };
         let mut world = Self {
-            archive: Archive::new(config, tip, validators(&keys)),
+            archive: Archive::new(config.clone(), tip, validators(&keys)),
+            written: Written::default(),
+            installed: Vec::new(),
+            durable: tip,
+            part_asks: Vec::new(),
+            config,
             chain,
             keys,
             blocks: Vec::new(),
@@ -162,11 +233,49 @@ impl World {
                     delay,
                     loss: 0,
                     lacks: BTreeSet::new(),
+                    snapshots: BTreeSet::new(),
                 },
             );
             world.input(Input::Connected(member(i)));
         }
         world
+    }
+
+    /// The same, and whoever is 100 blocks behind looks for a snapshot. Everyone holds those of these heights.
+    pub(crate) fn leaping(seed: u64, n: u16, length: u64, snapshots: &[u64]) -> Self {
+        let mut world = Self::new(seed, n, length);
+        world.config.leap_min = 100;
+        world.restart();
+        for peer in world.peers.values_mut() {
+            peer.snapshots = snapshots.iter().copied().map(height).collect();
+        }
+        world
+    }
+
+    /// This node forgets everything but what it has written.
+    pub(crate) fn restart(&mut self) {
+        self.queue.clear();
+        self.archive = Archive::new(self.config.clone(), self.durable, validators(&self.keys));
+        if let Some(last) = self.written.headers.last() {
+            let marked = self.written.headers.iter();
+            let marked = marked.filter(|header| header.height.get().is_multiple_of(SNAPSHOT_STEP));
+            self.archive.resume(Resume {
+                last: Tip {
+                    height: last.height,
+                    id: last.id(&self.chain),
+                },
+                next_validators: last.next_validators,
+                roots: marked.map(|header| (header.height, header.state_root)).collect(),
+                staged: self.written.staged.clone(),
+            });
+        }
+        let n = u16::try_from(self.keys.len()).unwrap();
+        self.input(Input::Holders(
+            (0..n).map(|i| (member(i), Slot::new(i))).collect(),
+        ));
+        for i in 1..n {
+            self.input(Input::Connected(member(i)));
+        }
     }
 
     fn grow(&mut self, at: u64, change: u64) {
@@ -204,7 +313,7 @@ impl World {
             body_commitment: sealed.body_commitment(),
             share_root: sealed.share_root(),
             receipts_root: Hash::ZERO,
-            state_root: Hash::ZERO,
+            state_root: state_root(at),
             gas_used: Gas::ZERO,
         };
         let id = header.id(&self.chain);
@@ -411,7 +520,142 @@ impl World {
             Effect::NotRepaired { height, reason } => self.not_repaired.push((height, reason)),
             Effect::NothingToKeep { height } => panic!("every slot was dealt at {height}"),
             Effect::Progress(progress) => self.progress = progress,
+            Effect::Body { height, body } => assert_eq!(body, self.block(height).dealing.body()),
+            Effect::AskSnapshots { request, member } => self.answer_snapshots(request, member),
+            Effect::AskPart {
+                request,
+                member,
+                height,
+                prefix,
+            } => {
+                self.part_asks.push((member, prefix.clone()));
+                self.answer_part(request, member, height, &prefix);
+            }
+            Effect::KeepHeaders { headers, certificate } => self.keep_headers(&headers, &certificate),
+            Effect::BeginSnapshot(target) => {
+                if self
+                    .written
+                    .staged
+                    .as_ref()
+                    .is_none_or(|(staged, _)| *staged != target)
+                {
+                    self.written.staged = Some((target, Vec::new()));
+                    self.written.entries.clear();
+                    self.written.nodes.clear();
+                }
+            }
+            Effect::KeepPart { prefix, bytes, part } => self.keep_part(prefix, bytes, part),
+            Effect::InstallSnapshot { height, nodes } => self.install(height, nodes),
         }
+    }
+
+    fn keep_headers(&mut self, headers: &[(BlockId, Header)], certificate: &CommitCertificate) {
+        let next = self.written.headers.last().map(|last| last.height.next());
+        let first = headers[0].1.height;
+        let next = next.filter(|_| first > self.archive.tip().height.next());
+        assert!(next.is_none_or(|next| first <= next), "no gaps");
+        for (id, header) in headers {
+            assert_eq!(
+                (id, header),
+                (&self.block(header.height).id, &self.block(header.height).header)
+            );
+        }
+        let (last, _) = headers.last().unwrap();
+        assert_eq!(certificate.block, *last);
+        self.written.headers.retain(|header| header.height < first);
+        self.written
+            .headers
+            .extend(headers.iter().map(|(_, header)| header.clone()));
+    }
+
+    fn keep_part(&mut self, prefix: TreePrefix, bytes: u64, part: CheckedPart) {
+        let (_, parts) = self.written.staged.as_mut().unwrap();
+        parts.push(StagedPart {
+            record: part.record(),
+            prefix,
+            bytes,
+        });
+        if let CheckedPart::Entries { entries, nodes, .. } = part {
+            self.written.entries.extend(entries);
+            self.written.nodes.extend(nodes);
+        }
+    }
+
+    /// What was written is the state of that height, to the last node.
+    fn install(&mut self, at: Height, nodes: TreeChanges) {
+        let mut written = std::mem::take(&mut self.written.nodes);
+        written.extend(nodes);
+        let expected = state(at.get());
+        assert_eq!(self.written.entries, expected.iter().cloned().collect());
+        assert_eq!(written, subtree(&TreePrefix::ROOT, &hashed(&expected)).1);
+        self.written = Written::default();
+        self.installed.push(at);
+        let id = self.block(at).id;
+        self.durable = Tip { height: at, id };
+        self.later(ms(20), Input::Committed { height: at, id });
+    }
+
+    fn answer_snapshots(&mut self, request: RequestId, member: MemberId) {
+        let Some(delay) = self.fate(member) else {
+            return;
+        };
+        let peer = &self.peers[&member];
+        let offer = |at: &Height| SnapshotOffer {
+            height: *at,
+            state_root: match peer.manner {
+                Manner::Impostor => Hash::of_content(b"another"),
+                _ => state_root(at.get()),
+            },
+            bytes: 10_000,
+        };
+        let mut offers: Vec<SnapshotOffer> = match peer.manner {
+            Manner::Refusing => Vec::new(),
+            _ => peer.snapshots.iter().map(offer).collect(),
+        };
+        if peer.manner == Manner::OffByOne {
+            offers.push(SnapshotOffer {
+                height: height(SNAPSHOT_STEP << 40),
+                state_root: Hash::ZERO,
+                bytes: u64::MAX,
+            });
+        }
+        let answer = Input::Snapshots {
+            request,
+            member,
+            offers,
+        };
+        self.later(delay, answer);
+    }
+
+    fn answer_part(&mut self, request: RequestId, member: MemberId, at: Height, prefix: &TreePrefix) {
+        let Some(delay) = self.fate(member) else {
+            return;
+        };
+        let peer = &self.peers[&member];
+        let state = state(at.get());
+        let result = match peer.manner {
+            _ if !peer.snapshots.contains(&at) => Err(ShareRefusal::NotHeld),
+            Manner::Honest | Manner::Silent | Manner::Impostor => Ok(part_at(prefix, &state)),
+            Manner::Refusing => Err(ShareRefusal::Busy),
+            Manner::Lying => Ok(match part_at(prefix, &state) {
+                SnapshotPart::Split(mut places) => {
+                    places.swap(0, 1);
+                    SnapshotPart::Split(places)
+                }
+                SnapshotPart::Entries(mut entries) => {
+                    entries[0].1[0] ^= 1;
+                    SnapshotPart::Entries(entries)
+                }
+            }),
+            Manner::OffByOne => Ok(part_at(&TreePrefix::from_path(&[9, 9, 9]).unwrap(), &state)),
+            Manner::Empty => Ok(SnapshotPart::Entries(Vec::new())),
+        };
+        let answer = Input::Part {
+            request,
+            member,
+            result,
+        };
+        self.later(delay, answer);
     }
 
     fn apply(&mut self, applied: &CertifiedBlock) {
@@ -421,6 +665,8 @@ impl World {
         assert_eq!(applied.share, Some(self.share_of(header.height, ME)));
         let height = header.height;
         self.applied.push(height);
+        let id = self.block(height).id;
+        self.durable = Tip { height, id };
         if let Some(certificate) = &applied.certificate {
             assert_eq!(certificate, &self.block(height).certificate);
             self.certified.push(height);
