@@ -10,6 +10,10 @@ demo *ARGS:
 test:
     cargo test --workspace
 
+# A validator that was away for 10,000 blocks, and one that lost everything, arrive. Takes some minutes.
+lagging:
+    cargo test -p salus-tests --test process -- --ignored --nocapture 10_000
+
 lint:
     cargo fmt --all -- --check
     cargo clippy --workspace --all-targets -- -D warnings

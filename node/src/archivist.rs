@@ -1,6 +1,9 @@
 //! The archive's thread: it carries out what [`salus_archive`] decides, and hands opened blocks to who wants them.
 
+mod leap;
 mod upkeep;
+
+pub(crate) use leap::resume;
 
 use crate::chain::{self, Missed};
 use crate::config::Config;
@@ -9,7 +12,7 @@ use crate::view::View;
 use crate::wire::{HEADERS_MAX, LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose};
 use salus_archive::{
     Archive, CertifiedBlock, Effect, Input, JobId, Purpose, ReadError, RepairFailure, RepairProgress,
-    RequestId, ShareRefusal,
+    RequestId, ShareRefusal, Tip,
 };
 use salus_net::{Protocol, RequestError, SendError};
 use salus_seal::{OpenedBlock, ShareError};
@@ -41,6 +44,8 @@ pub(crate) enum Event {
         height: Height,
         id: BlockId,
     },
+    /// The chain's loop took over a snapshot.
+    Installed(Tip),
     /// The chain's loop wants the body of a block that was decided without it.
     Gather(Box<Header>),
     /// Somebody wants a block opened.
@@ -151,6 +156,7 @@ impl Archivist {
                 self.feed(Input::Tip { member, height })
             }
             Event::Committed { height, id } => self.feed(Input::Committed { height, id }),
+            Event::Installed(tip) => self.on_installed(tip),
             Event::Gather(header) => {
                 let own = self.own_share(&header)?;
                 let job = self.job(Waiting::Chain(header.clone()));
@@ -214,7 +220,10 @@ impl Archivist {
     }
 
     fn look_for_lost(&mut self) -> Result<(), StoreError> {
-        let lost = self.view.shares.missing(RANGES_MAX)?;
+        let mut lost = self.view.shares.missing(RANGES_MAX)?;
+        // Blocks that a snapshot skipped are opened too, whether or not their shares are here: nobody knows yet what is in them.
+        lost.extend(self.view.index.gaps(RANGES_MAX)?);
+        self.view.count_unread()?;
         let count: u64 = lost
             .iter()
             .map(|range| range.end().get() - range.start().get() + 1)
@@ -227,11 +236,16 @@ impl Archivist {
     }
 
     fn feed(&mut self, input: Input) -> Result<(), StoreError> {
-        let effects = self.archive.handle(self.view.clock.elapsed(), input);
+        let now = self.view.clock.elapsed();
+        let effects = self.archive.handle(now, input);
+        self.view.progress.set_sync(now, self.archive.sync_progress());
         effects.into_iter().try_for_each(|effect| self.carry_out(effect))
     }
 
     fn carry_out(&mut self, effect: Effect) -> Result<(), StoreError> {
+        let Some(effect) = self.carry_out_leap(effect)? else {
+            return Ok(());
+        };
         match effect {
             Effect::AskShare {
                 request,
@@ -296,6 +310,10 @@ impl Archivist {
                 self.tell_chain(chain::Event::Failed(reason));
                 Ok(())
             }
+            other => {
+                tracing::error!(effect = ?other, "nobody carries this out");
+                Ok(())
+            }
         }
     }
 
@@ -349,8 +367,28 @@ impl Archivist {
                 certificate: Box::new(certificate),
             },
             Some(ShareAnswer::Headers { .. }) => Input::HeadersRefused { request, member },
+            Some(ShareAnswer::Snapshots(offers)) => Input::Snapshots {
+                request,
+                member,
+                offers,
+            },
+            Some(ShareAnswer::SnapshotPart(part)) => Input::Part {
+                request,
+                member,
+                result: Ok(part),
+            },
             Some(ShareAnswer::Missing | ShareAnswer::Holds(_)) | None => {
                 self.feed(Input::HeadersRefused { request, member })?;
+                self.feed(Input::Snapshots {
+                    request,
+                    member,
+                    offers: Vec::new(),
+                })?;
+                self.feed(Input::Part {
+                    request,
+                    member,
+                    result: Err(refusal),
+                })?;
                 Input::Share {
                     request,
                     member,
@@ -452,6 +490,9 @@ impl Archivist {
     }
 
     fn store(&mut self, height: Height, share: &SealedShare) -> Result<(), StoreError> {
+        if self.view.shares.contains(height)? {
+            return Ok(()); // it was opened to see what is in it
+        }
         let Some(header) = self.view.index.header(height)? else {
             return Ok(());
         };

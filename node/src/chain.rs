@@ -16,6 +16,7 @@
 //! - `probation`: watching before voting again, after the write-ahead log was lost;
 //! - `committing`: a decided block becomes part of the chain;
 //! - `evidence`: proof of members' faults on its way into a block;
+//! - `installing`: a snapshot takes the place of blocks that were missed;
 //! - `timers`, `event`: what wakes the loop up.
 
 mod blocks;
@@ -23,6 +24,7 @@ mod committing;
 mod deciding;
 mod event;
 mod evidence;
+mod installing;
 mod judging;
 mod probation;
 mod timers;
@@ -32,6 +34,7 @@ pub(crate) use event::{Event, Missed};
 use crate::archivist;
 use crate::config;
 use crate::courier::Courier;
+use crate::snapshots;
 use crate::view::View;
 use crate::wire::Direct;
 use blocks::Blocks;
@@ -98,6 +101,10 @@ pub(crate) struct Parts {
     pub(crate) events: EventLog,
     pub(crate) tip: Tip,
     pub(crate) pace: config::Chain,
+    /// The snapshots' thread.
+    pub(crate) keeper: SyncSender<snapshots::Job>,
+    /// A snapshot is due at heights that are multiples of this; 0: never.
+    pub(crate) snapshot_interval: u64,
 }
 
 /// The last committed block.
@@ -136,6 +143,8 @@ pub(crate) struct Chain {
     events: EventLog,
     tip: Tip,
     pace: config::Chain,
+    keeper: SyncSender<snapshots::Job>,
+    snapshot_interval: u64,
     phase: Phase,
     blocks: Blocks,
     timers: Timers,
@@ -167,6 +176,8 @@ impl Chain {
             events: parts.events,
             tip: parts.tip,
             pace: parts.pace,
+            keeper: parts.keeper,
+            snapshot_interval: parts.snapshot_interval,
             phase: Phase::Idle,
             blocks: Blocks::default(),
             timers: Timers::default(),
@@ -219,6 +230,7 @@ impl Chain {
             Event::Pulled { from, block, answer } => self.on_pulled(from, block, answer),
             Event::Work => self.on_work(),
             Event::Missed(missed) => self.on_missed(*missed),
+            Event::Install { height, nodes } => self.on_install(height, &nodes),
             Event::NotGathered { height } => {
                 self.gather_again(height);
                 Ok(())

@@ -6,6 +6,8 @@ mod durability;
 mod keys;
 mod output;
 mod person;
+mod progress;
+mod progress;
 mod record;
 mod repair;
 mod sharelog;
@@ -51,7 +53,7 @@ enum Command {
     /// Run a validator.
     Start(start::StartArguments),
     /// Show how a validator is.
-    Status(NodeArguments),
+    Status(status::StatusArguments),
     /// Show how far a validator is with rebuilding lost shares.
     Repair(repair::RepairArguments),
     /// Look at the share log of a validator that does not run, and check it.
@@ -172,7 +174,7 @@ async fn run(command: Command, output: Output) -> Result<(), CliError> {
         Command::Demo(arguments) => demo::run(arguments, output.json).await,
         Command::Testnet(arguments) => testnet::run(&arguments, output),
         Command::Start(arguments) => start::run(&arguments, output).await,
-        Command::Status(node) => status::run(&node, output).await,
+        Command::Status(arguments) => status::run(&arguments, output).await,
         Command::Repair(arguments) => repair::run(&arguments, output).await,
         Command::Sharelog { command } => sharelog::run(&command, output),
         Command::Keys { command } => keys::run(&command, output),

@@ -145,6 +145,8 @@ impl ClientDesk {
             catching_up: view.progress.is_behind(height),
             repair: view.progress.repair(),
             scrub: view.progress.scrub(),
+            sync: view.progress.sync(),
+            unread: view.progress.unread(),
             storage: StorageStatus {
                 shares_bytes: view.shares.bytes(),
                 index_bytes: view.index.bytes().unwrap_or(0),

@@ -1,5 +1,6 @@
 //! The operator's file, `config.toml`. Every key has a default, and unknown keys are refused.
 
+use salus_types::snapshot::SNAPSHOT_STEP;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,6 +22,8 @@ pub struct Config {
     pub scrub: Scrub,
     /// Reclaiming room in the share log.
     pub compaction: Compaction,
+    /// Snapshots of the state.
+    pub snapshot: Snapshot,
     /// What is logged.
     pub log: Log,
 }
@@ -78,6 +81,19 @@ pub struct Scrub {
 #[serde(deny_unknown_fields, default)]
 pub struct Compaction {
     /// Bytes of shares written again in a second, at most.
+    pub bytes_per_second: u64,
+}
+
+/// Snapshots of the state: written for members that are far behind, and taken over by this one when it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Snapshot {
+    /// One is written at every height that is a multiple of this, which is one of 64; 0: never. The same at all members, so that
+    /// parts of one snapshot come from several.
+    pub interval_blocks: u64,
+    /// How many blocks behind this node must be to look for one; 0: never.
+    pub behind_blocks: u64,
+    /// Bytes of snapshots fetched in a second, at most.
     pub bytes_per_second: u64,
 }
 
@@ -139,6 +155,16 @@ impl Default for Compaction {
     fn default() -> Self {
         Self {
             bytes_per_second: 8 << 20,
+        }
+    }
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            interval_blocks: 4_096,
+            behind_blocks: 4_096,
+            bytes_per_second: 64 << 20,
         }
     }
 }
@@ -241,6 +267,16 @@ impl Config {
                 "compaction.bytes_per_second should be at least 65536",
             ));
         }
+        if !self.snapshot.interval_blocks.is_multiple_of(SNAPSHOT_STEP) {
+            return Err(ConfigError::Range(
+                "snapshot.interval_blocks should be a multiple of 64, or 0",
+            ));
+        }
+        if self.snapshot.bytes_per_second < 64 << 10 {
+            return Err(ConfigError::Range(
+                "snapshot.bytes_per_second should be at least 65536",
+            ));
+        }
         Ok(())
     }
 
@@ -287,6 +323,15 @@ interval_s = {interval_s}
 # Bytes of kept shares written again in a second, at most, to reclaim room in the share log.
 bytes_per_second = {compaction}
 
+[snapshot]
+# A snapshot of the state is written for members that are far behind at every height that is a multiple
+# of this, which is one of 64; 0: never. The same at all members.
+interval_blocks = {snapshot}
+# How many blocks behind this validator must be to look for one; 0: never.
+behind_blocks = {behind}
+# Bytes of snapshots fetched in a second, at most.
+bytes_per_second = {snapshot_bytes}
+
 [log]
 # A filter such as \"info\" or \"salus=debug,info\".
 filter = {filter:?}
@@ -303,6 +348,9 @@ json = {json}
             scrub = self.scrub.bytes_per_second,
             interval_s = self.scrub.interval_s,
             compaction = self.compaction.bytes_per_second,
+            snapshot = self.snapshot.interval_blocks,
+            behind = self.snapshot.behind_blocks,
+            snapshot_bytes = self.snapshot.bytes_per_second,
             filter = self.log.filter,
             json = self.log.json,
         )
@@ -335,5 +383,6 @@ mod tests {
         assert!(load("[network]\nlisten = []").contains("at least one"));
         assert!(load("[scrub]\ninterval_s = 0").contains("interval_s"));
         assert!(load("[compaction]\nbytes_per_second = 1").contains("65536"));
+        assert!(load("[snapshot]\ninterval_blocks = 100").contains("multiple of 64"));
     }
 }

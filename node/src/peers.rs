@@ -13,7 +13,8 @@ use crate::wire::{
 };
 use salus_net::{GossipId, Protocol, Reply, Verdict};
 use salus_seal::{AskedShare, CheckedShare};
-use salus_store::StoreError;
+use salus_store::{CERTIFICATE_CHECKPOINT, StoreError};
+use salus_types::tree::TreePrefix;
 use salus_types::{BlockId, Header, Height, MemberId, codec};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -86,6 +87,8 @@ impl PeerDesk {
             }
             Ok(ShareAsk::Headers { from, max }) => self.headers(from, max),
             Ok(ShareAsk::Holds { height }) => self.view.shares.contains(height).map(ShareAnswer::Holds),
+            Ok(ShareAsk::Snapshots) => Ok(ShareAnswer::Snapshots(self.view.snapshots.offers())),
+            Ok(ShareAsk::SnapshotPart { height, prefix }) => self.snapshot_part(height, &prefix),
             Err(_) => Ok(ShareAnswer::Missing),
         };
         answer.unwrap_or_else(|error| {
@@ -135,10 +138,22 @@ impl PeerDesk {
             .find_map(|(id, header)| (id == *block && header.id(&view.chain) == *block).then_some(header)))
     }
 
-    /// Headers from a height on, up to the last one whose certificate is kept.
+    fn snapshot_part(&self, height: Height, prefix: &TreePrefix) -> Result<ShareAnswer, StoreError> {
+        let part = self
+            .view
+            .snapshots
+            .part(height, prefix, self.view.clock.elapsed())?;
+        metrics::counter!("salus_snapshot_parts_served_total").increment(1);
+        Ok(part.map_or(ShareAnswer::Missing, ShareAnswer::SnapshotPart))
+    }
+
+    /// Headers from a height on, up to the last one whose certificate is kept, and not beyond the next one that is kept for
+    /// good: so whoever follows the chain by these answers keeps those certificates too, and can lead others.
     fn headers(&self, from: Height, max: u64) -> Result<ShareAnswer, StoreError> {
         let index = &self.view.index;
-        let count = usize::try_from(max.min(HEADERS_MAX)).unwrap_or_default();
+        let to_checkpoint =
+            CERTIFICATE_CHECKPOINT - from.checked_sub(1).map_or(0, Height::get) % CERTIFICATE_CHECKPOINT;
+        let count = usize::try_from(max.min(HEADERS_MAX).min(to_checkpoint)).unwrap_or_default();
         let mut headers: Vec<_> = index
             .headers(from, count)?
             .into_iter()

@@ -88,6 +88,10 @@ pub struct Status {
     pub repair: RepairStatus,
     /// The rolling check of its own shares.
     pub scrub: ScrubStatus,
+    /// How it comes forward when it is behind.
+    pub sync: SyncStatus,
+    /// Blocks that a snapshot skipped and that were not opened yet to see what is in them.
+    pub unread_blocks: u64,
     /// What it keeps.
     pub storage: Storage,
 }
@@ -146,6 +150,21 @@ pub struct ScrubPass {
     pub damaged: u64,
     /// Of these, rebuilt since.
     pub repaired: u64,
+}
+
+/// How a validator comes forward that is behind, or that misses own shares.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SyncStatus {
+    /// `in_step`; `headers`, counted in headers; `snapshot`, in bytes; `blocks`; `repair`, in blocks.
+    pub phase: String,
+    /// How much of it is done.
+    pub done: u64,
+    /// How much there is to do.
+    pub total: u64,
+    /// How much was done in a second, lately.
+    pub per_second: f64,
+    /// How many seconds it takes at that rate.
+    pub eta_seconds: Option<u64>,
 }
 
 /// What a validator keeps on disk, in bytes.

@@ -9,6 +9,7 @@ use crate::courier::Courier;
 use crate::home::{Home, HomeError, ValidatorKeys};
 use crate::mempool::{Limits, Mempool};
 use crate::peers::PeerDesk;
+use crate::snapshots;
 use crate::switchboard::{self, FromNetwork};
 use crate::view::{self, View};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -35,6 +36,8 @@ use tokio::task::JoinSet;
 const CHAIN_INBOX: usize = 4_096;
 /// Events that wait for the archive's thread, at most.
 const ARCHIVE_INBOX: usize = 4_096;
+/// Jobs that wait for the snapshots' thread, at most: a snapshot that comes too early is left out.
+const KEEPER_INBOX: usize = 2;
 /// Jobs of peers, and quick requests of clients, that wait for their pools, at most.
 const POOL_INBOX: usize = 1_024;
 /// How long clients' requests under way may take once the node stops.
@@ -312,6 +315,7 @@ struct Running {
     facts: ChainFacts,
     chain: SyncSender<chain::Event>,
     archive: SyncSender<archivist::Event>,
+    keeper: SyncSender<snapshots::Job>,
     tasks: JoinSet<()>,
     threads: Vec<JoinHandle<()>>,
     ended: mpsc::UnboundedReceiver<(&'static str, Result<(), String>)>,
@@ -335,7 +339,7 @@ impl Running {
             shares,
             wal,
             pieces,
-            snapshots: _,
+            snapshots: snapshot_files,
             lock,
             report,
         } = store;
@@ -359,10 +363,12 @@ impl Running {
             index,
             shares,
             pieces,
+            snapshots: snapshot_files,
             executor,
             pool: Mempool::new(Limits::default()),
         }));
-        count_bodies(&view)?;
+        snapshots::count_bodies(&view, Height::new(1)..=tip.header.height)?;
+        let (keeper, keeper_inbox) = sync_channel(KEEPER_INBOX);
         let (chain_sender, chain_inbox) = sync_channel(CHAIN_INBOX);
         let (archive_sender, archive_inbox) = sync_channel(ARCHIVE_INBOX);
         let (ended_sender, ended) = mpsc::unbounded_channel();
@@ -378,6 +384,7 @@ impl Running {
             facts,
             chain: chain_sender,
             archive: archive_sender,
+            keeper,
             tasks: JoinSet::new(),
             threads: Vec::new(),
             ended,
@@ -386,6 +393,7 @@ impl Running {
             view,
         };
         running.start_peers(network, net_events)?;
+        running.start_keeper(keeper_inbox)?;
         running.start_archive(&validators, &tip, config, archive_inbox)?;
         running.start_chain(validators, tip, (wal, &report), config, chain_inbox)?;
         Ok(running)
@@ -412,6 +420,13 @@ impl Running {
         Ok(())
     }
 
+    fn start_keeper(&mut self, inbox: Receiver<snapshots::Job>) -> Result<(), ValidatorError> {
+        let view = Arc::clone(&self.view);
+        self.thread("snapshots", move || {
+            snapshots::run(&view, &inbox).map_err(|error| error.to_string())
+        })
+    }
+
     fn start_archive(
         &mut self,
         validators: &ValidatorSet,
@@ -422,11 +437,16 @@ impl Running {
         let view = &self.view;
         let mut settings = salus_archive::Config::new(view.chain, view.me, view.slot);
         settings.repair_bytes_per_second = config.repair.bytes_per_second;
+        settings.leap_min = config.snapshot.behind_blocks;
+        settings.snapshot_bytes_per_second = config.snapshot.bytes_per_second;
         let known = salus_archive::Tip {
             height: tip.header.height,
             id: tip.id,
         };
         let mut archive = Archive::new(settings, known, validators.clone());
+        if let Some(resume) = archivist::resume(view)? {
+            archive.resume(resume);
+        }
         let holders = validators.iter().copied().collect();
         archive.handle(view.clock.elapsed(), salus_archive::Input::Holders(holders));
         let archivist = Archivist::new(
@@ -477,6 +497,8 @@ impl Running {
             events: self.events.clone(),
             tip,
             pace: config.chain.clone(),
+            keeper: self.keeper.clone(),
+            snapshot_interval: config.snapshot.interval_blocks,
         });
         self.thread("chain", move || chain.run().map_err(|error| error.to_string()))
     }
@@ -548,13 +570,14 @@ impl Running {
 
     async fn stop(mut self) {
         tracing::info!("stopping");
-        let (chain, archive) = (self.chain.clone(), self.archive.clone());
+        let (chain, archive, keeper) = (self.chain.clone(), self.archive.clone(), self.keeper.clone());
         let threads = std::mem::take(&mut self.threads);
         self.tasks.abort_all();
         while self.tasks.join_next().await.is_some() {}
         let joined = tokio::task::spawn_blocking(move || {
             let _ = chain.send(chain::Event::Stop);
             let _ = archive.send(archivist::Event::Stop);
+            let _ = keeper.send(snapshots::Job::Stop);
             threads.into_iter().for_each(|thread| drop(thread.join()));
         });
         if joined.await.is_err() {
@@ -630,20 +653,5 @@ impl Drop for Ended {
     fn drop(&mut self) {
         let result = std::mem::replace(&mut self.result, Ok(()));
         let _ = self.sender.send((self.name, result)); // nobody listens once the node stops
-    }
-}
-
-/// What full replication would take so far, from the headers.
-fn count_bodies(view: &View) -> Result<(), StoreError> {
-    let mut from = Height::new(1);
-    loop {
-        let headers = view.index.headers(from, 1_024)?;
-        let Some((_, last)) = headers.last() else {
-            return Ok(());
-        };
-        from = last.height.next();
-        headers
-            .iter()
-            .for_each(|(_, header)| view.progress.add_body(header));
     }
 }

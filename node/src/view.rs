@@ -6,14 +6,16 @@ use crate::clock::Clock;
 use crate::home::ValidatorKeys;
 use crate::mempool::Mempool;
 use crate::recent::Recent;
-use salus_api::{RepairStatus, ScrubStatus};
-use salus_archive::{ReadError, RepairFailure, RepairProgress};
+use crate::sync::SyncMeter;
+use salus_api::{RepairStatus, ScrubStatus, SyncPhase, SyncStatus};
+use salus_archive::{ReadError, RepairFailure, RepairProgress, SyncProgress};
 use salus_execution::Executor;
 use salus_genesis::Params;
-use salus_store::{ChainStore, PieceStore, ShareLog};
+use salus_store::{ChainStore, PieceStore, ShareLog, SnapshotFiles, StoreError};
 use salus_types::{ChainId, Header, Height, MemberId, Slot, UnverifiedTransaction, Validator};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 /// Transactions that clients handed in and the chain's loop has not passed on yet, at most.
 pub(crate) const OUTBOX_MAX: usize = 20_000;
@@ -33,6 +35,8 @@ pub(crate) struct View {
     pub(crate) shares: ShareLog,
     /// Own pieces of health records.
     pub(crate) pieces: PieceStore,
+    /// The state at some heights, for members that are far behind.
+    pub(crate) snapshots: SnapshotFiles,
     pub(crate) executor: Executor,
     pub(crate) progress: Progress,
     pool: Mutex<Mempool>,
@@ -51,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) index: ChainStore,
     pub(crate) shares: ShareLog,
     pub(crate) pieces: PieceStore,
+    pub(crate) snapshots: SnapshotFiles,
     pub(crate) executor: Executor,
     pub(crate) pool: Mempool,
 }
@@ -62,6 +67,9 @@ pub(crate) struct Progress {
     best: AtomicU64,
     repair: Mutex<RepairStatus>,
     scrub: Mutex<ScrubStatus>,
+    /// Skipped blocks of which it is not known what is in them.
+    unread: AtomicU64,
+    sync: Mutex<SyncMeter>,
     /// Bytes of all bodies, had they been kept whole.
     bodies: AtomicU64,
     wal: AtomicU64,
@@ -79,6 +87,7 @@ impl View {
             index: parts.index,
             shares: parts.shares,
             pieces: parts.pieces,
+            snapshots: parts.snapshots,
             executor: parts.executor,
             progress: Progress::default(),
             pool: Mutex::new(parts.pool),
@@ -115,6 +124,18 @@ impl View {
             key: self.keys.consensus.public(),
             slot: self.slot,
         }
+    }
+
+    /// Counts the skipped blocks of which it is not known yet what is in them.
+    pub(crate) fn count_unread(&self) -> Result<(), StoreError> {
+        let gaps = self.index.gaps(usize::MAX)?;
+        let count = gaps
+            .iter()
+            .map(|gap| gap.end().get() - gap.start().get() + 1)
+            .sum();
+        self.progress.unread.store(count, Relaxed);
+        metrics::gauge!("salus_blocks_unread").set(count as f64);
+        Ok(())
     }
 
     /// Fresh bytes from the operating system. Without its generator nothing secret can be made, so the node stops.
@@ -155,6 +176,36 @@ impl Progress {
     /// Bytes of all bodies, had they been kept whole.
     pub(crate) fn bodies(&self) -> u64 {
         self.bodies.load(Relaxed)
+    }
+
+    /// A snapshot was taken over.
+    pub(crate) fn leapt_to(&self, height: Height) {
+        self.announced(height);
+        metrics::gauge!("salus_height").set(height.get() as f64);
+        metrics::gauge!("salus_leapt_to_height").set(height.get() as f64);
+    }
+
+    /// Skipped blocks of which it is not known yet what is in them.
+    pub(crate) fn unread(&self) -> u64 {
+        self.unread.load(Relaxed)
+    }
+
+    fn meter(&self) -> MutexGuard<'_, SyncMeter> {
+        locked(&self.sync)
+    }
+
+    pub(crate) fn set_sync(&self, now: Duration, progress: SyncProgress) {
+        let (repair, mut meter) = (self.repair(), self.meter());
+        meter.observe(now, progress);
+        meter.observe_repair(now, repair.repaired, repair.missing);
+        let status = meter.status();
+        metrics::gauge!("salus_sync_phase").set(phase_number(status.phase));
+        metrics::gauge!("salus_sync_done").set(status.done as f64);
+        metrics::gauge!("salus_sync_total").set(status.total as f64);
+    }
+
+    pub(crate) fn sync(&self) -> SyncStatus {
+        self.meter().status()
     }
 
     pub(crate) fn set_wal_bytes(&self, bytes: u64) {
@@ -215,4 +266,15 @@ impl Progress {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a phase stands in the metrics.
+fn phase_number(phase: SyncPhase) -> f64 {
+    match phase {
+        SyncPhase::InStep => 0.0,
+        SyncPhase::Headers => 1.0,
+        SyncPhase::Snapshot => 2.0,
+        SyncPhase::Blocks => 3.0,
+        SyncPhase::Repair => 4.0,
+    }
 }

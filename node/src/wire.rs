@@ -10,6 +10,8 @@
 //! | requests `records` | [`RecordAsk`] | [`RecordAnswer`] |
 
 use salus_types::codec::{Decode, Encode};
+use salus_types::snapshot::{SnapshotOffer, SnapshotPart};
+use salus_types::tree::TreePrefix;
 use salus_types::{BlockId, CommitCertificate, Header, Height, SignedShare, UnverifiedTransaction};
 
 /// Bytes of a direct message, at most.
@@ -90,7 +92,7 @@ pub(crate) enum SharePurpose {
 }
 
 /// About committed blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum ShareAsk {
     /// The holder's share of a block.
     Share {
@@ -113,6 +115,15 @@ pub(crate) enum ShareAsk {
         /// Which block.
         height: Height,
     },
+    /// Which snapshots of the state the holder has.
+    Snapshots,
+    /// A part of one.
+    SnapshotPart {
+        /// Of which height.
+        height: Height,
+        /// Which part.
+        prefix: TreePrefix,
+    },
 }
 
 /// The answer to a [`ShareAsk`].
@@ -131,6 +142,10 @@ pub(crate) enum ShareAnswer {
     Holds(bool),
     /// Not held here.
     Missing,
+    /// The snapshots, the newest first.
+    Snapshots(Vec<SnapshotOffer>),
+    /// The part.
+    SnapshotPart(SnapshotPart),
 }
 
 /// About pieces of health records.
@@ -187,7 +202,8 @@ mod tests {
     use data_encoding::HEXLOWER;
     use expect_test::{Expect, expect};
     use salus_types::codec;
-    use salus_types::{Hash, SealedShare, Signature, Slot};
+    use salus_types::state::StateKey;
+    use salus_types::{ContractId, Hash, SealedShare, Signature, Slot};
 
     fn golden<T: Encode + Decode<()> + PartialEq>(value: &T, expected: Expect) {
         let bytes = codec::encode(value);
@@ -249,6 +265,36 @@ mod tests {
         );
         golden(&ShareAnswer::Holds(true), expect!["0201"]);
         golden(&ShareAnswer::Missing, expect!["03"]);
+        golden(&ShareAsk::Snapshots, expect!["03"]);
+        let prefix = TreePrefix::from_path(&[1, 15]).unwrap();
+        golden(
+            &ShareAsk::SnapshotPart { height, prefix },
+            expect!["04fb012c02010f"],
+        );
+        let offer = SnapshotOffer {
+            height,
+            state_root: Hash::new([9; 32]),
+            bytes: 70_000,
+        };
+        golden(
+            &ShareAnswer::Snapshots(vec![offer]),
+            expect!["0401fb012c0909090909090909090909090909090909090909090909090909090909090909fc00011170"],
+        );
+        let key = StateKey::new(ContractId::new(2), b"k");
+        let entries = SnapshotPart::Entries(vec![(key, b"value".to_vec())]);
+        golden(
+            &ShareAnswer::SnapshotPart(entries),
+            expect!["05010105000000026b0576616c7565"],
+        );
+        let split = SnapshotPart::Split(std::array::from_fn(|digit| {
+            Hash::new([u8::try_from(digit).unwrap_or_default(); 32])
+        }));
+        golden(
+            &ShareAnswer::SnapshotPart(split),
+            expect![
+                "050000000000000000000000000000000000000000000000000000000000000000000101010101010101010101010101010101010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020203030303030303030303030303030303030303030303030303030303030303030404040404040404040404040404040404040404040404040404040404040404050505050505050505050505050505050505050505050505050505050505050506060606060606060606060606060606060606060606060606060606060606060707070707070707070707070707070707070707070707070707070707070707080808080808080808080808080808080808080808080808080808080808080809090909090909090909090909090909090909090909090909090909090909090a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
+            ],
+        );
         golden(&RecordAsk::Store(vec![4]), expect!["000104"]);
         golden(&RecordAsk::Release(vec![5]), expect!["010105"]);
         golden(

@@ -33,6 +33,12 @@ pub struct Options {
     pub parent: Option<PathBuf>,
     /// What the validators log instead of what they log by default.
     pub log_filter: Option<String>,
+    /// A snapshot is written at every height that is a multiple of this, instead of what is so by default.
+    pub snapshot_interval_blocks: Option<u64>,
+    /// How many blocks behind a validator looks for a snapshot, instead of what is so by default.
+    pub snapshot_behind_blocks: Option<u64>,
+    /// How long a proposal may take before the next validator proposes, instead of what is so by default.
+    pub propose_timeout_ms: Option<u64>,
     /// How long until all validators must be ready.
     pub patience: Duration,
 }
@@ -44,6 +50,9 @@ impl Default for Options {
             contracts: Vec::new(),
             parent: None,
             log_filter: None,
+            snapshot_interval_blocks: None,
+            snapshot_behind_blocks: None,
+            propose_timeout_ms: None,
             patience: Duration::from_secs(60),
         }
     }
@@ -182,11 +191,8 @@ impl Network {
         let folder = folder.map_err(system("a temporary folder"))?;
         let layout = testnet(&binary, folder.path(), options.validators)?;
         let genesis = add_contracts(&layout.homes, &options.contracts)?;
-        if let Some(filter) = &options.log_filter {
-            layout
-                .homes
-                .iter()
-                .try_for_each(|home| set_log_filter(home, filter))?;
+        for home in &layout.homes {
+            configure(home, options)?;
         }
         let file = folder.path().join("people").join("passphrase");
         let passphrase = fs::read_to_string(&file)
@@ -518,10 +524,20 @@ fn testnet(binary: &Path, folder: &Path, validators: u16) -> Result<Layout, Netw
     serde_json::from_slice(&output.stdout).map_err(|error| NetworkError::Testnet(error.to_string()))
 }
 
-fn set_log_filter(home: &Path, filter: &str) -> Result<(), NetworkError> {
+/// Writes what a test wants otherwise into a validator's configuration.
+fn configure(home: &Path, options: &Options) -> Result<(), NetworkError> {
     let path = home.join("config.toml");
     let mut config = Config::load(&path)?;
-    config.log.filter = filter.to_owned();
+    if let Some(filter) = &options.log_filter {
+        config.log.filter = filter.clone();
+    }
+    let set = |wanted: Option<u64>, value: &mut u64| *value = wanted.unwrap_or(*value);
+    set(
+        options.snapshot_interval_blocks,
+        &mut config.snapshot.interval_blocks,
+    );
+    set(options.snapshot_behind_blocks, &mut config.snapshot.behind_blocks);
+    set(options.propose_timeout_ms, &mut config.chain.propose_timeout_ms);
     fs::write(&path, config.to_commented_toml()).map_err(system(path.display()))
 }
 

@@ -8,6 +8,8 @@
 mod bad_input;
 #[path = "process/kills.rs"]
 mod kills;
+#[path = "process/lagging.rs"]
+mod lagging;
 #[path = "process/sharing.rs"]
 mod sharing;
 #[path = "process/storage.rs"]
@@ -33,6 +35,11 @@ const LIMIT: Duration = Duration::from_secs(90);
 
 /// Runs a scenario on a network of its own, until it is over or a validator ends by itself.
 fn on_network(options: Options, scenario: impl AsyncFnOnce(&Network)) {
+    on_network_within(LIMIT, options, scenario);
+}
+
+/// The same for scenarios that take longer.
+fn on_network_within(limit: Duration, options: Options, scenario: impl AsyncFnOnce(&Network)) {
     let _alone: MutexGuard<'_, ()> = ONE_NETWORK_AT_A_TIME
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +56,7 @@ fn on_network(options: Options, scenario: impl AsyncFnOnce(&Network)) {
         tokio::select! {
             () = scenario(&network) => network.check_alive().unwrap(),
             error = network.until_one_ends() => panic!("{error}"),
-            () = tokio::time::sleep(LIMIT) => panic!("the scenario takes longer than {} s", LIMIT.as_secs()),
+            () = tokio::time::sleep(limit) => panic!("the scenario takes longer than {} s", limit.as_secs()),
         }
     });
 }

@@ -3,18 +3,17 @@
 use super::blocks::{self, Candidate};
 use super::{Chain, Halt, Missed, Phase, Tip};
 use crate::archivist;
+use crate::receipts::touched_patients;
 use crate::wire::{Committed, GOSSIP_MAX, Transactions};
 use salus_api::PublishedBlock;
 use salus_net::Topic;
 use salus_store::CommitBatch;
-use salus_types::abi::access::AccessEvent;
 use salus_types::abi::registry;
 use salus_types::state::StateChanges;
 use salus_types::{
-    CommitCertificate, ContractId, Header, Height, PrincipalId, Receipt, Sequence, UnverifiedTransaction,
-    codec,
+    CommitCertificate, ContractId, Header, Height, PrincipalId, Sequence, UnverifiedTransaction, codec,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 impl Chain {
     /// The core decided the height after the tip. Usually its body is at hand; otherwise it is gathered from shares.
@@ -128,6 +127,7 @@ impl Chain {
         self.blocks.clear();
         self.committed_at = self.now();
         self.schedule_start();
+        self.export_if_due();
         Ok(())
     }
 
@@ -201,19 +201,6 @@ impl Chain {
             tracing::debug!(%error, "could not gossip transactions; this node proposes them itself");
         }
     }
-}
-
-/// Patients whose access log these receipts extend, each once.
-fn touched_patients(receipts: &[Receipt]) -> Vec<PrincipalId> {
-    let events = receipts.iter().flat_map(|receipt| &receipt.events);
-    let patients: BTreeSet<PrincipalId> = events
-        .filter(|event| event.contract == ContractId::ACCESS)
-        .filter_map(|event| match codec::decode_trusted(&event.data) {
-            Ok(AccessEvent::Access(entry)) => Some(entry.patient),
-            _ => None,
-        })
-        .collect();
-    patients.into_iter().collect()
 }
 
 /// Principals whose entry in the registry's state changed.

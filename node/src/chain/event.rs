@@ -2,6 +2,7 @@
 
 use crate::wire::{BodyAnswer, BodyAsk};
 use salus_api::{CommittedTransaction, Reply};
+use salus_types::state::TreeChanges;
 use salus_types::{
     BlockId, CommitCertificate, Evidence, Header, Height, MemberId, SealedShare, TransactionId,
 };
@@ -28,6 +29,13 @@ pub(crate) enum Event {
     Work,
     /// The archive gathered a block that this node missed; they come in order.
     Missed(Box<Missed>),
+    /// The archive has written a snapshot beside the state in use.
+    Install {
+        /// Of which height.
+        height: Height,
+        /// The nodes of the state tree above its parts.
+        nodes: TreeChanges,
+    },
     /// The archive could not gather a block that was decided here without its body.
     NotGathered { height: Height },
     /// A client waits until a transaction is committed.

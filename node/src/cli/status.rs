@@ -1,11 +1,23 @@
 use super::output::{Output, bytes_text, table};
-use super::{CliError, NodeArguments};
+use super::{CliError, NodeArguments, progress};
 use crate::clock::Clock;
 use crate::remote::Status;
 use serde_json::Value;
 
-pub(crate) async fn run(node: &NodeArguments, output: Output) -> Result<(), CliError> {
-    let remote = node.remote()?;
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    node: NodeArguments,
+    /// Show a progress bar until the validator is in step and has all its shares; with --json, a line for each look.
+    #[arg(long)]
+    watch: bool,
+}
+
+pub(crate) async fn run(arguments: &StatusArguments, output: Output) -> Result<(), CliError> {
+    let remote = arguments.node.remote()?;
+    if arguments.watch {
+        progress::watch(&remote, output).await?;
+    }
     let status = remote.status().await?;
     let mut value: Value = remote.get("/v1/status").await?;
     let members: Value = remote.get("/v1/members").await?;
@@ -25,17 +37,12 @@ pub(crate) async fn run(node: &NodeArguments, output: Output) -> Result<(), CliE
 }
 
 fn chain_rows(status: &Status) -> Vec<(&'static str, String)> {
-    let state = match (status.catching_up, status.repair.missing) {
-        (true, _) => "catching up".into(),
-        (false, 0) => "in step".into(),
-        (false, missing) => format!("in step, repairing {missing} shares"),
-    };
     let others = status.validators.saturating_sub(1);
     vec![
         ("network", status.name.clone()),
         ("member", status.member.to_string()),
         ("height", status.height.to_string()),
-        ("state", state),
+        ("state", progress::state(status)),
         ("peers", format!("{} of {others}", status.peers)),
         ("shares to open", status.threshold.to_string()),
         ("waiting transactions", status.mempool.to_string()),

@@ -162,7 +162,10 @@ impl ClientDesk {
                 return Ok(TransactionStatus::Committed(executed.into()));
             }
         }
-        Ok(TransactionStatus::Unknown)
+        match self.view.progress.unread() {
+            0 => Ok(TransactionStatus::Unknown),
+            blocks => Err(ReadRefusal::Unread { blocks }),
+        }
     }
 
     /// Entries of a patient's access log, with the head that proves that none is missing.
@@ -189,6 +192,11 @@ impl ClientDesk {
                 }
             }
             before = last;
+        }
+        let wanted = until.saturating_sub(from);
+        let unread = self.view.progress.unread();
+        if unread > 0 && (entries.len() as u64) < wanted {
+            return Err(ReadRefusal::Unread { blocks: unread });
         }
         Ok(LogPage {
             entries: entries.into_values().collect(),

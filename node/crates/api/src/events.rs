@@ -143,6 +143,23 @@ impl EventLog {
         self.shared.latest.send_replace(latest);
     }
 
+    /// Goes on after a height though the blocks before it were not published: a snapshot skipped them. Whoever has read up to an
+    /// earlier one is told that events are gone.
+    pub fn skip_to(&self, height: Height) {
+        if height <= self.latest().height {
+            return;
+        }
+        let floor = Cursor {
+            height,
+            index: u32::MAX,
+        };
+        let mut ring = self.lock();
+        ring.events.clear();
+        ring.floor = floor;
+        drop(ring);
+        self.shared.latest.send_replace(floor);
+    }
+
     /// The last event's cursor.
     pub fn latest(&self) -> Cursor {
         *self.shared.latest.borrow()

@@ -49,7 +49,7 @@ pub use refusal::{PieceRefusal, QueryRefusal, ReadRefusal, Rejection};
 pub use request::{
     BlockHead, CommittedTransaction, LogPage, MemberFaults, MemberStatus, NodeStatus, PrincipalState,
     QueryAnswer, ReconstructedBlock, RepairStatus, Reply, Request, ScrubPass, ScrubStatus, ShareHolder,
-    ShareState, StateAnswer, StorageStatus, TransactionStatus,
+    ShareState, StateAnswer, StorageStatus, SyncPhase, SyncStatus, TransactionStatus,
 };
 pub use routes::openapi;
 pub use server::serve;

@@ -111,6 +111,12 @@ pub enum ReadRefusal {
     /// The shares opened, but not to what the header commits to.
     #[error("the shares do not open to what the header commits to")]
     Damaged,
+    /// This node took over a snapshot and does not know yet what is in some of the blocks before it.
+    #[error("this node has not read {blocks} older blocks yet, and what was asked for may be in them")]
+    Unread {
+        /// How many.
+        blocks: u64,
+    },
 }
 
 /// Why a query has no output.
@@ -266,6 +272,7 @@ impl ReadRefusal {
             Self::Refused => ErrorCode::ReadRefused,
             Self::Busy => ErrorCode::Busy,
             Self::Damaged => ErrorCode::Damaged,
+            Self::Unread { .. } => ErrorCode::NotReady,
         }
     }
 
@@ -279,6 +286,9 @@ impl ReadRefusal {
             Self::Refused => "ask for access with a retrieve transaction first",
             Self::Busy => "try again in a moment",
             Self::Damaged => "tell the operator: this must never happen",
+            Self::Unread { .. } => {
+                "ask another validator, or this one later: GET /v1/status tells how far it is"
+            }
         }
     }
 }

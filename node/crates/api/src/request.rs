@@ -171,7 +171,7 @@ pub enum TransactionStatus {
 }
 
 /// How a node is, right now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NodeStatus {
     /// The last committed height.
     pub height: Height,
@@ -193,8 +193,43 @@ pub struct NodeStatus {
     pub repair: RepairStatus,
     /// The rolling check of the own shares.
     pub scrub: ScrubStatus,
+    /// How it comes forward when it is behind.
+    pub sync: SyncStatus,
+    /// Blocks that a snapshot skipped and that were not opened yet to see what is in them.
+    pub unread: u64,
     /// What it keeps on disk.
     pub storage: StorageStatus,
+}
+
+/// What a node does that is not where it should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncPhase {
+    /// Nothing: it is in step and has all its shares.
+    #[default]
+    InStep,
+    /// It fetches and verifies headers; counted in headers.
+    Headers,
+    /// It fetches a snapshot of the state; counted in bytes.
+    Snapshot,
+    /// It opens and executes blocks; counted in blocks.
+    Blocks,
+    /// It rebuilds own shares; counted in blocks.
+    Repair,
+}
+
+/// How a node comes forward.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SyncStatus {
+    /// What it does.
+    pub phase: SyncPhase,
+    /// How much of it is done.
+    pub done: u64,
+    /// How much there is to do.
+    pub total: u64,
+    /// How much was done in a second, lately.
+    pub per_second: f64,
+    /// How long it takes at that rate; `None` when nothing can be said.
+    pub remaining: Option<Duration>,
 }
 
 /// Repair of a node's own shares.

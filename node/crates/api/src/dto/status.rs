@@ -1,7 +1,9 @@
 //! The node and the members.
 
 use super::hex;
-use crate::{ChainFacts, MemberStatus, NodeStatus, RepairStatus, ScrubPass, ScrubStatus};
+use crate::{
+    ChainFacts, MemberStatus, NodeStatus, RepairStatus, ScrubPass, ScrubStatus, SyncPhase, SyncStatus,
+};
 use salus_types::Height;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -38,6 +40,11 @@ pub(crate) struct StatusDto {
     pub(crate) repair: RepairDto,
     /// The rolling check of the own shares.
     pub(crate) scrub: ScrubDto,
+    /// How it comes forward when it is behind.
+    pub(crate) sync: SyncDto,
+    /// Blocks that a snapshot skipped and that were not opened yet to see what is in them: until then, transactions and log
+    /// entries in them are not found here.
+    pub(crate) unread_blocks: u64,
     /// What it keeps on disk.
     pub(crate) storage: StorageDto,
 }
@@ -100,6 +107,40 @@ pub(crate) struct ScrubPassDto {
     pub(crate) damaged: u64,
     /// Of these, rebuilt since.
     pub(crate) repaired: u64,
+}
+
+/// How a node comes forward that is behind, or that misses own shares.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Sync)]
+pub(crate) struct SyncDto {
+    /// What it does: `in_step`; `headers`, counted in headers; `snapshot`, in bytes; `blocks`; `repair`, in blocks.
+    pub(crate) phase: &'static str,
+    /// How much of it is done.
+    pub(crate) done: u64,
+    /// How much there is to do.
+    pub(crate) total: u64,
+    /// How much was done in a second, lately.
+    pub(crate) per_second: f64,
+    /// How many seconds it takes at that rate; null when nothing can be said.
+    pub(crate) eta_seconds: Option<u64>,
+}
+
+impl From<&SyncStatus> for SyncDto {
+    fn from(status: &SyncStatus) -> Self {
+        Self {
+            phase: match status.phase {
+                SyncPhase::InStep => "in_step",
+                SyncPhase::Headers => "headers",
+                SyncPhase::Snapshot => "snapshot",
+                SyncPhase::Blocks => "blocks",
+                SyncPhase::Repair => "repair",
+            },
+            done: status.done,
+            total: status.total,
+            per_second: status.per_second,
+            eta_seconds: status.remaining.map(|remaining| remaining.as_secs()),
+        }
+    }
 }
 
 /// What a node keeps on disk, in bytes.
@@ -182,6 +223,8 @@ impl StatusDto {
             catching_up: status.catching_up,
             repair: status.repair.into(),
             scrub: status.scrub.into(),
+            sync: (&status.sync).into(),
+            unread_blocks: status.unread,
             storage: StorageDto {
                 shares_bytes: status.storage.shares_bytes,
                 index_bytes: status.storage.index_bytes,

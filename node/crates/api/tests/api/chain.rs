@@ -39,6 +39,8 @@ async fn status_tells_how_the_node_is() {
             "last": { "started_ms": 10, "finished_ms": 15, "checked": 9, "damaged": 2, "repaired": 1 },
             "damaged": 2,
         },
+        "sync": { "phase": "snapshot", "done": 3, "total": 9, "per_second": 2.0, "eta_seconds": 3 },
+        "unread_blocks": 5,
         "storage": {
             "shares_bytes": 10,
             "index_bytes": 20,
@@ -292,6 +294,8 @@ async fn a_node_that_is_behind_is_not_ready() {
             catching_up: true,
             repair: salus_api::RepairStatus::default(),
             scrub: salus_api::ScrubStatus::default(),
+            sync: salus_api::SyncStatus::default(),
+            unread: 0,
             storage: salus_api::StorageStatus::default(),
         };
         reply.send(status).unwrap();

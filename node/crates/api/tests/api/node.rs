@@ -3,8 +3,8 @@
 use salus_api::{
     BlockHead, CommittedTransaction, LogPage, MemberFaults, MemberStatus, NodeStatus, PieceRefusal,
     PrincipalState, QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock, Rejection, RepairStatus,
-    Reply, Request, ScrubPass, ScrubStatus, ShareHolder, ShareState, StateAnswer, StorageStatus,
-    TransactionStatus,
+    Reply, Request, ScrubPass, ScrubStatus, ShareHolder, ShareState, StateAnswer, StorageStatus, SyncPhase,
+    SyncStatus, TransactionStatus,
 };
 use salus_types::abi::access::{self, *};
 use salus_types::abi::registry::{self, PatientAddress, Principal, Role};
@@ -318,6 +318,14 @@ fn status() -> NodeStatus {
             }),
             damaged: 2,
         },
+        sync: SyncStatus {
+            phase: SyncPhase::Snapshot,
+            done: 3,
+            total: 9,
+            per_second: 2.0,
+            remaining: Some(Duration::from_secs(3)),
+        },
+        unread: 5,
         storage: StorageStatus {
             shares_bytes: 10,
             index_bytes: 20,

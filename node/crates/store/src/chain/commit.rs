@@ -86,17 +86,20 @@ impl ChainStore {
 
     /// Removes everything whose key starts with a prefix; with none, what an unfinished [`Self::init`] left.
     pub(super) fn clear(&self, prefix: &[u8]) -> Result<(), StoreError> {
-        loop {
-            let mut batch = Batch::new();
-            self.walk_prefix(prefix, &mut |key, _| {
-                batch.push((key.to_vec(), None));
-                batch.len() < LOAD_BATCH
-            })?;
-            if batch.is_empty() {
-                return Ok(());
-            }
-            self.apply(batch)?;
-        }
+        while self.clear_some(prefix)? {}
+        Ok(())
+    }
+
+    /// Removes some of the entries whose key starts with a prefix; whether there were any.
+    pub(super) fn clear_some(&self, prefix: &[u8]) -> Result<bool, StoreError> {
+        let mut batch = Batch::new();
+        self.walk_prefix(prefix, &mut |key, _| {
+            batch.push((key.to_vec(), None));
+            batch.len() < LOAD_BATCH
+        })?;
+        let some = !batch.is_empty();
+        self.apply(batch)?;
+        Ok(some)
     }
 
     /// Commits the block above the tip: all of it or, after a crash, none of it. Durable on return.

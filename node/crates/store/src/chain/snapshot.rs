@@ -166,11 +166,20 @@ impl ChainStore {
             .map(|node| node.hash()))
     }
 
-    /// Removes the state that is no longer in use, or a snapshot that is not wanted any more. Takes a while for a large one.
+    /// Removes the state that is no longer in use, a few entries at a time so that blocks are committed meanwhile. Stops when
+    /// the next snapshot is begun, which removes the rest.
     pub fn clear_unused(&self) -> Result<(), StoreError> {
-        let _writing = self.writing();
-        self.0.halt.check()?;
-        self.clear_other_side()
+        let kinds = self.side().other().kinds();
+        for kind in [kinds[0], kinds[1], keys::PART] {
+            loop {
+                let _writing = self.writing();
+                self.0.halt.check()?;
+                if self.staged()?.is_some() || !self.clear_some(&[kind])? {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn clear_other_side(&self) -> Result<(), StoreError> {

@@ -1,0 +1,91 @@
+//! Taking over a snapshot: the chain goes on from its block as if it had executed all before it.
+
+use super::{Chain, Halt, Phase, Tip};
+use crate::archivist;
+use crate::mempool::{Limits, Mempool};
+use crate::recent::Recent;
+use crate::snapshots;
+use salus_types::Height;
+use salus_types::snapshot::SnapshotTarget;
+use salus_types::state::TreeChanges;
+
+/// How far beyond its tip peers may be for a node to write snapshots, in intervals: one that catches up has better things to do.
+const BEHIND_MAX: u64 = 1;
+
+impl Chain {
+    /// The archive has written all parts of a snapshot whose root stands in a certified header. Durable when this returns; only
+    /// then does the rest of the node hear of it.
+    pub(super) fn on_install(&mut self, height: Height, nodes: &TreeChanges) -> Result<(), Halt> {
+        let before = self.tip.header.height;
+        if height <= before {
+            return Ok(()); // consensus was faster
+        }
+        if self.log_is_new && before == Height::ZERO {
+            self.begin_probation(); // the network is older than this log
+        }
+        let tip = self.view.index.install(height, nodes)?;
+        self.view.shares.adopt()?;
+        let header = self.view.index.header(height)?;
+        let header =
+            header.ok_or_else(|| Halt::Part("the header of an installed snapshot is gone".into()))?;
+        tracing::info!(%height, skipped = height.get() - before.get(), "took over a snapshot of the state");
+        self.validators = self.view.executor.validator_set(&self.view.index)?;
+        self.tip = Tip {
+            certificate: self.view.index.certificate(height)?,
+            header,
+            id: tip.id,
+        };
+        self.forget_the_old_state();
+        self.view.progress.leapt_to(height);
+        self.committed_at = self.now();
+        self.schedule_start();
+        self.tell_keeper(snapshots::Job::Installed {
+            skipped: before.next()..=height,
+        });
+        self.export();
+        let installed = archivist::Event::Installed(salus_archive::Tip { height, id: tip.id });
+        self.archive
+            .send(installed)
+            .map_err(|_| Halt::Part("the archive has ended".into()))
+    }
+
+    /// Drops what was true of the state before: the pool was checked against old keys and numbers.
+    fn forget_the_old_state(&mut self) {
+        self.phase = Phase::Idle;
+        self.blocks.clear();
+        self.inputs.clear();
+        self.timers.cancel_consensus();
+        self.evidence.clear();
+        *self.view.pool() = Mempool::new(Limits::default());
+        *self.view.recent_mut() = Recent::default();
+        self.events.skip_to(self.tip.header.height);
+    }
+
+    /// Has a snapshot written if the tip's height is due and this node is about in step.
+    pub(super) fn export_if_due(&self) {
+        let (height, interval) = (self.tip.header.height, self.snapshot_interval);
+        let is_due = interval > 0 && height.get().is_multiple_of(interval);
+        let limit = height.saturating_add(interval.saturating_mul(BEHIND_MAX));
+        if is_due && !self.view.progress.is_behind(limit) {
+            self.export();
+        }
+    }
+
+    fn export(&self) {
+        if self.snapshot_interval == 0 {
+            return;
+        }
+        let target = SnapshotTarget {
+            height: self.tip.header.height,
+            state_root: self.tip.header.state_root,
+        };
+        let state = self.view.index.view();
+        self.tell_keeper(snapshots::Job::Export { state, target });
+    }
+
+    fn tell_keeper(&self, job: snapshots::Job) {
+        if self.keeper.try_send(job).is_err() {
+            tracing::debug!("the last snapshot is still being written: this one is left out");
+        }
+    }
+}

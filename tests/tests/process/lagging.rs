@@ -1,0 +1,140 @@
+//! Validators that were away for long, and new ones, take over a snapshot and arrive.
+
+use super::{People, on_network_within};
+use salus_tests::{Network, Options};
+use salus_types::Height;
+use salus_types::abi::access::Purpose;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Small enough for a quick test: a snapshot every 64 blocks, and who is 128 behind looks for one.
+fn options(interval_blocks: u64, behind_blocks: u64) -> Options {
+    Options {
+        snapshot_interval_blocks: Some(interval_blocks),
+        snapshot_behind_blocks: Some(behind_blocks),
+        propose_timeout_ms: Some(100),
+        patience: Duration::from_secs(1_200),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn a_validator_that_was_away_and_one_that_lost_everything_take_over_a_snapshot() {
+    on_network_within(Duration::from_secs(120), options(64, 128), async |network| {
+        arrive(network, 200).await;
+    });
+}
+
+/// The same over 10,000 blocks: `just lagging`.
+#[test]
+#[ignore = "takes some minutes"]
+fn a_validator_that_was_away_for_10_000_blocks_arrives() {
+    on_network_within(
+        Duration::from_secs(3_600),
+        options(1_024, 4_096),
+        async |network| {
+            arrive(network, 10_000).await;
+        },
+    );
+}
+
+/// Lets one validator sleep for so many blocks, wakes it up; then lets another one lose everything.
+async fn arrive(network: &Network, blocks: u64) {
+    let people = People::register(network).await;
+    people.grant().await;
+    let before = people.patient.remote().status().await.unwrap().height;
+    network.kill(3).unwrap();
+    let made = Instant::now();
+    let requests = make_blocks(&people, blocks).await;
+    let tip = people.patient.remote().status().await.unwrap().height;
+    assert!(
+        tip >= before + blocks,
+        "{blocks} blocks were to be made from {before} on, but the tip is {tip}"
+    );
+    tell(&format!("{} blocks made", tip - before), made);
+
+    // Away for long: it takes over the state, and repairs its own shares while it is in step again.
+    let woken = Instant::now();
+    network.launch(3).unwrap();
+    network.wait_ready(3).await.unwrap();
+    tell("the one that was away is in step", woken);
+    assert!(leapt(network, 3).await > before, "it was to take over a snapshot");
+    settle(network, 3).await;
+    tell("and has all its shares", woken);
+    assert_same(network, 3, &people, requests).await;
+
+    // Nothing left but keys and configuration, as for a new validator.
+    network.kill(2).unwrap();
+    std::fs::remove_dir_all(network.home(2).unwrap().join("data")).unwrap();
+    let woken = Instant::now();
+    network.launch(2).unwrap();
+    network.wait_ready(2).await.unwrap();
+    tell("the one without data is in step", woken);
+    assert!(leapt(network, 2).await > 0, "it was to take over a snapshot");
+    settle(network, 2).await;
+    tell("and has all its shares", woken);
+    assert_same(network, 2, &people, requests).await;
+}
+
+/// Requests, one a block: each waits for the one before it. Tells how many.
+async fn make_blocks(people: &People, blocks: u64) -> u64 {
+    let until = people.patient.remote().status().await.unwrap().height + blocks;
+    let mut requests = 0;
+    while people.patient.remote().status().await.unwrap().height < until {
+        for _ in 0..10 {
+            let (patient, record) = (people.patient_id(), people.record);
+            people
+                .doctor
+                .retrieve(patient, record, Purpose::Treatment, false)
+                .await
+                .unwrap();
+            requests += 1;
+        }
+    }
+    requests
+}
+
+/// The height of the snapshot that a validator took over last, from its metrics; 0 if it took none.
+async fn leapt(network: &Network, validator: usize) -> u64 {
+    let metrics = network.remote(validator).unwrap().metrics().await.unwrap();
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("salus_leapt_to_height "));
+    line.map_or(0, |value| value.parse::<f64>().unwrap() as u64)
+}
+
+/// Waits until a validator has all its shares and knows what is in all blocks.
+async fn settle(network: &Network, validator: usize) {
+    let remote = network.remote(validator).unwrap();
+    let is_settled = async || {
+        let status = remote.status().await?;
+        Ok(status.repair.missing == 0 && status.unread_blocks == 0 && status.sync.phase == "in_step")
+    };
+    network.wait("all shares are repaired", is_settled).await.unwrap();
+}
+
+/// A validator has the same history, state and log as the others, and answers from it.
+async fn assert_same(network: &Network, validator: usize, people: &People, requests: u64) {
+    let tip = people.patient.remote().status().await.unwrap().height;
+    network.wait_height(validator, tip).await.unwrap();
+    let (own, other) = (network.remote(validator).unwrap(), network.remote(0).unwrap());
+    for height in [1, tip / 3, tip / 2, tip] {
+        let [ours, theirs] = [
+            own.block(Height::new(height)).await.unwrap(),
+            other.block(Height::new(height)).await.unwrap(),
+        ];
+        assert_eq!(ours["header"]["id"], theirs["header"]["id"], "height {height}");
+    }
+    // The whole log of the patient, oldest entries first: those of skipped blocks among them.
+    let path = format!("/v1/patients/{}/log?from=0&limit=50", people.patient_id().get());
+    let [ours, theirs]: [Value; 2] = [own.get(&path).await.unwrap(), other.get(&path).await.unwrap()];
+    assert_eq!(ours, theirs);
+    let count = ours["head"]["count"].as_u64().unwrap();
+    assert!(count >= requests, "{count} entries of {requests} requests");
+}
+
+#[expect(clippy::print_stderr, reason = "the long run reports its times")]
+fn tell(what: &str, since: Instant) {
+    eprintln!("{what}: {:.1} s", since.elapsed().as_secs_f64());
+}
