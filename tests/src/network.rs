@@ -37,6 +37,8 @@ pub struct Options {
     pub snapshot_interval_blocks: Option<u64>,
     /// How many blocks behind a validator looks for a snapshot, instead of what is so by default.
     pub snapshot_behind_blocks: Option<u64>,
+    /// Least time between two blocks while there is work, instead of what is so by default.
+    pub block_interval_ms: Option<u64>,
     /// How long a proposal may take before the next validator proposes, instead of what is so by default.
     pub propose_timeout_ms: Option<u64>,
     /// How long until all validators must be ready.
@@ -52,6 +54,7 @@ impl Default for Options {
             log_filter: None,
             snapshot_interval_blocks: None,
             snapshot_behind_blocks: None,
+            block_interval_ms: None,
             propose_timeout_ms: None,
             patience: Duration::from_secs(60),
         }
@@ -537,6 +540,7 @@ fn configure(home: &Path, options: &Options) -> Result<(), NetworkError> {
         &mut config.snapshot.interval_blocks,
     );
     set(options.snapshot_behind_blocks, &mut config.snapshot.behind_blocks);
+    set(options.block_interval_ms, &mut config.chain.block_interval_ms);
     set(options.propose_timeout_ms, &mut config.chain.propose_timeout_ms);
     fs::write(&path, config.to_commented_toml()).map_err(system(path.display()))
 }
