@@ -7,7 +7,6 @@ mod keys;
 mod output;
 mod person;
 mod progress;
-mod progress;
 mod record;
 mod repair;
 mod sharelog;

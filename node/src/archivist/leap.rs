@@ -47,9 +47,7 @@ impl Archivist {
         let validators = self.view.executor.validator_set(&self.view.index);
         match validators {
             Ok(validators) => {
-                let holders = validators.iter();
-                let holders = holders.map(|validator| (validator.member, validator.slot));
-                self.feed(Input::Holders(holders.collect()))?;
+                self.feed(Input::Holders(validators.iter().copied().collect()))?;
                 self.feed(Input::Validators(validators))?;
             }
             Err(fault) => {

@@ -55,7 +55,6 @@ impl Chain {
         self.blocks.clear();
         self.inputs.clear();
         self.timers.cancel_consensus();
-        self.evidence.clear();
         *self.view.pool() = Mempool::new(Limits::default());
         *self.view.recent_mut() = Recent::default();
         self.events.skip_to(self.tip.header.height);

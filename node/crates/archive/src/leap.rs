@@ -229,6 +229,7 @@ impl Leap {
             if let Some((request, _)) = self.offers.remove(member) {
                 around.peers.suspect(around.now, *member, around.config);
                 effects.push(Effect::Blame {
+                    evidence: None,
                     member: *member,
                     request,
                     height: *height,

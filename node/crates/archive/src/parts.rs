@@ -257,6 +257,7 @@ impl Parts {
                 self.lost(member);
                 peers.suspect(now, member, config);
                 Some(Effect::Blame {
+                    evidence: None,
                     member,
                     request,
                     height: self.target.height,

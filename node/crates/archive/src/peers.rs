@@ -99,7 +99,7 @@ impl Peers {
 
     /// How many holders there are, connected or not, besides this node.
     pub(crate) fn holders_known(&self) -> usize {
-        self.peers.values().filter(|peer| peer.slot.is_some()).count()
+        self.peers.values().filter(|peer| peer.holds.is_some()).count()
     }
 
     /// Members that can be asked and say that they are beyond a height.

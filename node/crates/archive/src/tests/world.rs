@@ -270,9 +270,8 @@ impl World {
             });
         }
         let n = u16::try_from(self.keys.len()).unwrap();
-        self.input(Input::Holders(
-            (0..n).map(|i| (member(i), Slot::new(i))).collect(),
-        ));
+        let holders = validators(&self.keys).iter().copied().collect();
+        self.input(Input::Holders(holders));
         for i in 1..n {
             self.input(Input::Connected(member(i)));
         }
@@ -635,7 +634,9 @@ impl World {
         let state = state(at.get());
         let result = match peer.manner {
             _ if !peer.snapshots.contains(&at) => Err(ShareRefusal::NotHeld),
-            Manner::Honest | Manner::Silent | Manner::Impostor => Ok(part_at(prefix, &state)),
+            Manner::Honest | Manner::Silent | Manner::Impostor | Manner::Foreign | Manner::Spoiled => {
+                Ok(part_at(prefix, &state))
+            }
             Manner::Refusing => Err(ShareRefusal::Busy),
             Manner::Lying => Ok(match part_at(prefix, &state) {
                 SnapshotPart::Split(mut places) => {
