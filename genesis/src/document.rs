@@ -1,6 +1,6 @@
 //! `genesis.toml`, as people read and write it.
 
-use crate::{Agreement, GenesisError, Params};
+use crate::{Agreement, GenesisError, OpenPolicy, Params};
 use data_encoding::HEXLOWER;
 use salus_types::abi::registry::{Principal, Role, Status};
 use salus_types::{Gas, Member, MemberId, PublicKey, Slot, Timestamp};
@@ -27,6 +27,9 @@ struct ParamsTable {
     block_gas_max: u64,
     transaction_gas_max: u64,
     expiry_heights_max: u64,
+    /// `members` (default) or `ticket`.
+    #[serde(default)]
+    open_policy: OpenPolicy,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,6 +193,7 @@ impl From<ParamsTable> for Params {
             block_gas_max: Gas::new(table.block_gas_max),
             transaction_gas_max: Gas::new(table.transaction_gas_max),
             expiry_heights_max: table.expiry_heights_max,
+            open_policy: table.open_policy,
         }
     }
 }
@@ -203,6 +207,7 @@ impl From<Params> for ParamsTable {
             block_gas_max: params.block_gas_max.get(),
             transaction_gas_max: params.transaction_gas_max.get(),
             expiry_heights_max: params.expiry_heights_max,
+            open_policy: params.open_policy,
         }
     }
 }

@@ -26,6 +26,7 @@ use salus_types::codec::{self, Decode, Encode};
 use salus_types::{
     ChainId, ContractId, Gas, Hash, Member, MemberId, Timestamp, Validator, ValidatorSet, abi::domain::Tag,
 };
+use serde::{Deserialize, Serialize};
 
 /// A checked genesis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,19 @@ pub struct Params {
     pub transaction_gas_max: Gas,
     /// How many heights ahead a transaction may expire, at most.
     pub expiry_heights_max: u64,
+    /// Who may have blocks opened.
+    pub open_policy: OpenPolicy,
+}
+
+/// Who may have blocks opened, that is, for whom members hand out their shares of a block's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OpenPolicy {
+    /// Every member, and whoever reaches its interface.
+    #[default]
+    Members,
+    /// Whoever has a ticket of the access contract; a member by itself only to catch up and to repair its shares.
+    Ticket,
 }
 
 impl Params {
@@ -80,6 +94,7 @@ impl Params {
             block_gas_max: Gas::new(400_000_000),
             transaction_gas_max: Gas::new(20_000_000),
             expiry_heights_max: 100_000,
+            open_policy: OpenPolicy::Members,
         }
     }
 

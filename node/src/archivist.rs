@@ -9,7 +9,7 @@ use crate::chain::{self, Missed};
 use crate::config::Config;
 use crate::courier::{Answer, Courier};
 use crate::view::View;
-use crate::wire::{HEADERS_MAX, LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose};
+use crate::wire::{HEADERS_MAX, LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose, Withheld};
 use salus_archive::{
     Archive, CertifiedBlock, Effect, Input, JobId, Purpose, ReadError, RepairFailure, RepairProgress,
     RequestId, ShareRefusal, Tip,
@@ -17,7 +17,7 @@ use salus_archive::{
 use salus_net::{Protocol, RequestError, SendError};
 use salus_seal::{OpenedBlock, ShareError};
 use salus_store::StoreError;
-use salus_types::{BlockId, Evidence, Header, Height, MemberId, SealedShare, codec};
+use salus_types::{BlockId, Evidence, Header, Height, MemberId, SealedShare, SignedOpenRequest, codec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -51,6 +51,8 @@ pub(crate) enum Event {
     /// Somebody wants a block opened.
     Open {
         header: Box<Header>,
+        /// Whose wish it is, where the open policy asks for it.
+        wish: Option<SignedOpenRequest>,
         reply: oneshot::Sender<Result<Arc<OpenedBlock>, ReadError>>,
     },
     /// A member answered.
@@ -68,7 +70,10 @@ pub(crate) enum Event {
 
 /// Who waits for a job.
 enum Waiting {
-    Reader(oneshot::Sender<Result<Arc<OpenedBlock>, ReadError>>),
+    Reader {
+        block: BlockId,
+        reply: oneshot::Sender<Result<Arc<OpenedBlock>, ReadError>>,
+    },
     Chain(Box<Header>),
 }
 
@@ -82,6 +87,8 @@ pub(crate) struct Archivist {
     archive: Archive,
     waiting: BTreeMap<JobId, Waiting>,
     next_job: u64,
+    /// Whose wish the reads that go on follow. Every reader was checked here before; any one's wish convinces the holders.
+    wishes: BTreeMap<BlockId, SignedOpenRequest>,
     upkeep: Upkeep,
     /// When the log says again how far repair is.
     tell_at: Duration,
@@ -122,6 +129,7 @@ impl Archivist {
             archive,
             waiting: BTreeMap::new(),
             next_job: 0,
+            wishes: BTreeMap::new(),
             upkeep,
             tell_at: Duration::ZERO,
         })
@@ -162,9 +170,13 @@ impl Archivist {
                 let job = self.job(Waiting::Chain(header.clone()));
                 self.feed(Input::Open { job, header, own })
             }
-            Event::Open { header, reply } => {
+            Event::Open { header, wish, reply } => {
                 let own = self.own_share(&header)?;
-                let job = self.job(Waiting::Reader(reply));
+                let block = header.id(&self.view.chain);
+                if let Some(wish) = wish {
+                    self.wishes.insert(block, wish);
+                }
+                let job = self.job(Waiting::Reader { block, reply });
                 self.feed(Input::Open { job, header, own })
             }
             Event::Answered {
@@ -254,11 +266,7 @@ impl Archivist {
                 block,
                 purpose,
             } => {
-                let purpose = match purpose {
-                    Purpose::Sync => SharePurpose::Sync,
-                    Purpose::Repair => SharePurpose::Repair,
-                    Purpose::Read => SharePurpose::Read,
-                };
+                let purpose = self.stated_purpose(purpose, height, &block);
                 self.ask(
                     request,
                     member,
@@ -314,6 +322,18 @@ impl Archivist {
                 tracing::error!(effect = ?other, "nobody carries this out");
                 Ok(())
             }
+        }
+    }
+
+    /// What a holder is told. The chain's own read of a block that it must commit is no read: nobody looks at it.
+    fn stated_purpose(&self, purpose: Purpose, height: Height, block: &BlockId) -> SharePurpose {
+        let for_chain =
+            |waiting: &Waiting| matches!(waiting, Waiting::Chain(header) if header.height == height);
+        match purpose {
+            Purpose::Sync => SharePurpose::Sync,
+            Purpose::Repair => SharePurpose::Repair,
+            Purpose::Read if self.waiting.values().any(for_chain) => SharePurpose::Sync,
+            Purpose::Read => SharePurpose::Read(self.wishes.get(block).copied()),
         }
     }
 
@@ -377,6 +397,14 @@ impl Archivist {
                 member,
                 result: Ok(part),
             },
+            Some(ShareAnswer::Withheld(why)) => Input::Share {
+                request,
+                member,
+                result: Err(match why {
+                    Withheld::NotAllowed => ShareRefusal::NotAllowed,
+                    Withheld::Busy => ShareRefusal::Busy,
+                }),
+            },
             Some(ShareAnswer::Missing | ShareAnswer::Holds(_)) | None => {
                 self.feed(Input::HeadersRefused { request, member })?;
                 self.feed(Input::Snapshots {
@@ -401,7 +429,8 @@ impl Archivist {
 
     fn on_opened(&mut self, job: JobId, block: Arc<OpenedBlock>) -> Result<(), StoreError> {
         match self.waiting.remove(&job) {
-            Some(Waiting::Reader(reply)) => {
+            Some(Waiting::Reader { block: id, reply }) => {
+                self.wishes.remove(&id);
                 let _ = reply.send(Ok(block)); // the reader may have left
                 Ok(())
             }
@@ -420,7 +449,8 @@ impl Archivist {
 
     fn on_failed(&mut self, job: JobId, error: ReadError) -> Result<(), StoreError> {
         match self.waiting.remove(&job) {
-            Some(Waiting::Reader(reply)) => {
+            Some(Waiting::Reader { block, reply }) => {
+                self.wishes.remove(&block);
                 let _ = reply.send(Err(error)); // the reader may have left
             }
             Some(Waiting::Chain(header)) => {

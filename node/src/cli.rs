@@ -70,7 +70,7 @@ enum Command {
     /// Look at blocks, and open them from shares.
     Block {
         #[command(flatten)]
-        node: NodeArguments,
+        person: person::PersonArguments,
         #[command(subcommand)]
         command: block::BlockCommand,
     },
@@ -178,7 +178,7 @@ async fn run(command: Command, output: Output) -> Result<(), CliError> {
         Command::Sharelog { command } => sharelog::run(&command, output),
         Command::Keys { command } => keys::run(&command, output),
         Command::Tx(arguments) => tx::run(arguments, output).await,
-        Command::Block { node, command } => block::run(&node, &command, output).await,
+        Command::Block { person, command } => block::run(&person, &command, output).await,
         Command::Record(arguments) => record::run(arguments, output).await,
         Command::Durability(arguments) => durability::run(&arguments, output),
         Command::Completions { shell } => {

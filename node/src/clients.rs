@@ -84,6 +84,7 @@ impl ClientDesk {
                 let _ = self.chain.try_send(chain::Event::Wait { id, reply });
             }
             Request::Status { reply } => deliver(reply, self.status()),
+            Request::Releases { reply } => deliver(reply, self.view.releases.log()),
             Request::Members { reply } => answer_or_log(reply, self.members()),
             Request::Headers { from, limit, reply } => answer_or_log(reply, self.headers(from, limit)),
             Request::Block { height, reply } => answer_or_log(reply, self.block(height)),
@@ -140,6 +141,7 @@ impl ClientDesk {
             block_time: header.map_or(Timestamp::ZERO, |header| header.time),
             validators: validators.map_or(0, |set| small(set.count())),
             threshold: view.params.threshold,
+            ticket_to_open: view.releases.needs_ticket(),
             peers: small(connected),
             mempool: u32::try_from(view.pool().len()).unwrap_or(u32::MAX),
             catching_up: view.progress.is_behind(height),

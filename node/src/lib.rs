@@ -34,6 +34,7 @@ mod pieces;
 mod query;
 mod receipts;
 mod recent;
+mod releases;
 pub mod remote;
 pub mod session;
 mod snapshots;

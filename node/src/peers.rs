@@ -6,6 +6,7 @@ use crate::archivist;
 use crate::chain;
 use crate::courier::Courier;
 use crate::pieces;
+use crate::releases;
 use crate::view::View;
 use crate::wire::{
     ASK_MAX, GOSSIP_MAX, HEADERS_MAX, LARGE_MAX, RecordAnswer, RecordAsk, Refusal, ShareAnswer, ShareAsk,
@@ -81,10 +82,10 @@ impl PeerDesk {
                 height,
                 block,
                 purpose,
-            }) => {
-                tracing::debug!(%from, %height, ?purpose, "a member asked for the own share");
-                self.own_share(height, &block)
-            }
+            }) => match releases::decide(&self.view, from, height, &purpose) {
+                Ok(()) => self.own_share(height, &block),
+                Err(withheld) => Ok(ShareAnswer::Withheld(withheld)),
+            },
             Ok(ShareAsk::Headers { from, max }) => self.headers(from, max),
             Ok(ShareAsk::Holds { height }) => self.view.shares.contains(height).map(ShareAnswer::Holds),
             Ok(ShareAsk::Snapshots) => Ok(ShareAnswer::Snapshots(self.view.snapshots.offers())),

@@ -4,8 +4,8 @@
 use data_encoding::{BASE64, HEXLOWER};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::{
-    ChainId, ContractId, Height, Member, MemberId, PrincipalId, PublicKey, Sequence, Slot, TransactionId,
-    UnverifiedTransaction,
+    ChainId, ContractId, Height, Member, MemberId, PrincipalId, PublicKey, Sequence, SignedOpenRequest, Slot,
+    TransactionId, UnverifiedTransaction,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -78,6 +78,8 @@ pub struct Status {
     pub validators: u16,
     /// k.
     pub threshold: u16,
+    /// Who may have blocks opened: `members` or `ticket`.
+    pub open_policy: String,
     /// Other validators it is connected to.
     pub peers: u16,
     /// Transactions waiting.
@@ -289,6 +291,19 @@ impl Remote {
         serde_json::from_slice(&body).map_err(garbled)
     }
 
+    /// A JSON answer to a GET that may have blocks opened, for whoever signed the wish.
+    pub async fn get_opened<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        wish: Option<&SignedOpenRequest>,
+    ) -> Result<T, RemoteError> {
+        let mut request = self.http.get(format!("{}{path}", self.base));
+        if let Some(wish) = wish {
+            request = request.header("Salus-Open", BASE64.encode(&codec::encode(wish)));
+        }
+        serde_json::from_slice(&self.send(request).await?).map_err(garbled)
+    }
+
     async fn post<T: DeserializeOwned>(&self, path: &str, content: &Value) -> Result<T, RemoteError> {
         let body = self
             .send(self.http.post(format!("{}{path}", self.base)).json(content))
@@ -457,6 +472,12 @@ impl Remote {
     /// A block's body, reconstructed from shares.
     pub async fn body(&self, height: Height) -> Result<Value, RemoteError> {
         self.get(&format!("/v1/blocks/{height}/body")).await
+    }
+
+    /// A block's body, reconstructed from shares for whoever signed the wish.
+    pub async fn open_body(&self, height: Height, wish: &SignedOpenRequest) -> Result<Value, RemoteError> {
+        self.get_opened(&format!("/v1/blocks/{height}/body"), Some(wish))
+            .await
     }
 
     /// Hands a piece of a record to a member, through this validator; returns the member's signed receipt.

@@ -4,11 +4,15 @@ use crate::clock::Clock;
 use crate::remote::{Committed, Receipt, Remote, RemoteError};
 use salus_client::record::{OpenedRecord, Seed};
 use salus_client::{Download, Signer, Terms, Upload, UploadError};
-use salus_types::abi::access::{self, Decision, Purpose, Record, RecordClass, RecordId, StoredReceipt};
+use salus_types::abi::access::{
+    self, Decision, OpenTicket, Purpose, Record, RecordClass, RecordId, StoredReceipt,
+};
 use salus_types::abi::registry::{self, PatientAddress};
 use salus_types::{
-    ContractId, Gas, Height, MemberId, PrincipalId, RecordNumber, Sequence, Signature, UnverifiedTransaction,
+    ContractId, Gas, Height, MemberId, PrincipalId, RecordNumber, Sequence, Signature, SignedOpenRequest,
+    UnverifiedTransaction,
 };
+use serde_json::Value;
 use std::sync::{Mutex as StdMutex, PoisonError};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -17,6 +21,8 @@ use tokio::task::JoinSet;
 const GAS_LIMIT: Gas = Gas::new(10_000_000);
 /// Transactions handed in at once.
 const BATCH: usize = 250;
+/// How long a ticket must last for another not to be asked for, in milliseconds.
+const TICKET_REST_MS: u64 = 30_000;
 /// How many heights a transaction stays valid.
 const VALID_HEIGHTS: u64 = 1_000;
 
@@ -251,6 +257,53 @@ impl Session {
             .send_successfully(|signer, terms| signer.add_record(&record, terms))
             .await?;
         Ok(receipt.output()?)
+    }
+
+    /// What it takes to have blocks opened: nothing where the members' word is enough, and else a ticket, which this gets
+    /// if there is none that lasts, and the signed wish that the validator spoken to opens them.
+    pub async fn open_wish(
+        &self,
+        from: Height,
+        to: Height,
+        purpose: Purpose,
+    ) -> Result<Option<SignedOpenRequest>, SessionError> {
+        let status = self.remote.status().await?;
+        if status.open_policy != "ticket" {
+            return Ok(None);
+        }
+        let now = Clock::start().wall();
+        let ticket: Option<OpenTicket> = self
+            .remote
+            .query(
+                ContractId::ACCESS,
+                access::query::OPEN_TICKET,
+                &self.signer.principal(),
+            )
+            .await?;
+        let lasts = |ticket: &OpenTicket| {
+            ticket.from <= from.get()
+                && to.get() <= ticket.to
+                && ticket.until_ms > now.saturating_add(TICKET_REST_MS).get()
+        };
+        if !ticket.as_ref().is_some_and(lasts) {
+            self.send_successfully(|signer, terms| signer.open_blocks(from, to, purpose, terms))
+                .await?;
+        }
+        let recipient = MemberId::new(status.member);
+        Ok(Some(self.signer.open_request(
+            from,
+            to,
+            recipient,
+            Clock::start().wall(),
+        )))
+    }
+
+    /// Has a block opened, with a ticket where the network asks for one.
+    pub async fn open_block(&self, height: Height, purpose: Purpose) -> Result<Value, SessionError> {
+        match self.open_wish(height, height, purpose).await? {
+            Some(wish) => Ok(self.remote.open_body(height, &wish).await?),
+            None => Ok(self.remote.body(height).await?),
+        }
     }
 
     /// Asks the access contract for a record. A refusal is an answer, and logged like a permit.

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::home::ValidatorKeys;
 use crate::mempool::Mempool;
 use crate::recent::Recent;
+use crate::releases::Releases;
 use crate::sync::SyncMeter;
 use salus_api::{RepairStatus, ScrubStatus, SyncPhase, SyncStatus};
 use salus_archive::{ReadError, RepairFailure, RepairProgress, SyncProgress};
@@ -39,6 +40,8 @@ pub(crate) struct View {
     pub(crate) snapshots: SnapshotFiles,
     pub(crate) executor: Executor,
     pub(crate) progress: Progress,
+    /// Who gets the own shares, and who got them.
+    pub(crate) releases: Releases,
     pool: Mutex<Mempool>,
     outbox: Mutex<Vec<UnverifiedTransaction>>,
     recent: RwLock<Recent>,
@@ -90,6 +93,7 @@ impl View {
             snapshots: parts.snapshots,
             executor: parts.executor,
             progress: Progress::default(),
+            releases: Releases::new(parts.params.open_policy),
             pool: Mutex::new(parts.pool),
             outbox: Mutex::default(),
             recent: RwLock::default(),

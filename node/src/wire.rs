@@ -12,7 +12,9 @@
 use salus_types::codec::{Decode, Encode};
 use salus_types::snapshot::{SnapshotOffer, SnapshotPart};
 use salus_types::tree::TreePrefix;
-use salus_types::{BlockId, CommitCertificate, Header, Height, SignedShare, UnverifiedTransaction};
+use salus_types::{
+    BlockId, CommitCertificate, Header, Height, SignedOpenRequest, SignedShare, UnverifiedTransaction,
+};
 
 /// Bytes of a direct message, at most.
 pub(crate) const DIRECT_MAX: usize = 64 << 10;
@@ -83,8 +85,8 @@ pub(crate) enum BodyAnswer {
 /// Why someone asks for a share; its holder logs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum SharePurpose {
-    /// Someone reads the block.
-    Read,
+    /// Someone reads the block: whoever signed this, where the network's open policy asks for it.
+    Read(Option<SignedOpenRequest>),
     /// The asker lost its own share.
     Repair,
     /// The asker missed the block.
@@ -146,6 +148,17 @@ pub(crate) enum ShareAnswer {
     Snapshots(Vec<SnapshotOffer>),
     /// The part.
     SnapshotPart(SnapshotPart),
+    /// Held, but not handed out.
+    Withheld(Withheld),
+}
+
+/// Why a holder keeps its share to itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Withheld {
+    /// The open policy does not allow it: no wish, none that is valid, or no ticket for it.
+    NotAllowed,
+    /// The asker has had as many as it may for now, or the holder could not decide.
+    Busy,
 }
 
 /// About pieces of health records.
@@ -203,7 +216,9 @@ mod tests {
     use expect_test::{Expect, expect};
     use salus_types::codec;
     use salus_types::state::StateKey;
-    use salus_types::{ContractId, Hash, SealedShare, Signature, Slot};
+    use salus_types::{
+        ContractId, Hash, MemberId, OpenRequest, PrincipalId, SealedShare, Signature, Slot, Timestamp,
+    };
 
     fn golden<T: Encode + Decode<()> + PartialEq>(value: &T, expected: Expect) {
         let bytes = codec::encode(value);
@@ -295,6 +310,38 @@ mod tests {
                 "050000000000000000000000000000000000000000000000000000000000000000000101010101010101010101010101010101010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020203030303030303030303030303030303030303030303030303030303030303030404040404040404040404040404040404040404040404040404040404040404050505050505050505050505050505050505050505050505050505050505050506060606060606060606060606060606060606060606060606060606060606060707070707070707070707070707070707070707070707070707070707070707080808080808080808080808080808080808080808080808080808080808080809090909090909090909090909090909090909090909090909090909090909090a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
             ],
         );
+        golden(&ShareAnswer::Withheld(Withheld::NotAllowed), expect!["0600"]);
+        golden(&ShareAnswer::Withheld(Withheld::Busy), expect!["0601"]);
+        let request = OpenRequest {
+            principal: PrincipalId::new(7),
+            from: height,
+            to: height,
+            recipient: MemberId::new(2),
+            expires: Timestamp::new(9),
+        };
+        let wish = SignedOpenRequest {
+            request,
+            signature: Signature::new([4; 64]),
+        };
+        for (purpose, expected) in [
+            (
+                SharePurpose::Read(None),
+                expect!["00fb012c07070707070707070707070707070707070707070707070707070707070707070000"],
+            ),
+            (
+                SharePurpose::Read(Some(wish)),
+                expect![
+                    "00fb012c0707070707070707070707070707070707070707070707070707070707070707000107fb012cfb012c020904040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404"
+                ],
+            ),
+        ] {
+            let ask = ShareAsk::Share {
+                height,
+                block,
+                purpose,
+            };
+            golden(&ask, expected);
+        }
         golden(&RecordAsk::Store(vec![4]), expect!["000104"]);
         golden(&RecordAsk::Release(vec![5]), expect!["010105"]);
         golden(

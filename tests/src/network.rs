@@ -41,6 +41,8 @@ pub struct Options {
     pub block_interval_ms: Option<u64>,
     /// How long a proposal may take before the next validator proposes, instead of what is so by default.
     pub propose_timeout_ms: Option<u64>,
+    /// Whether blocks are opened against tickets of the access contract only.
+    pub ticket_to_open: bool,
     /// How long until all validators must be ready.
     pub patience: Duration,
 }
@@ -56,6 +58,7 @@ impl Default for Options {
             snapshot_behind_blocks: None,
             block_interval_ms: None,
             propose_timeout_ms: None,
+            ticket_to_open: false,
             patience: Duration::from_secs(60),
         }
     }
@@ -192,7 +195,7 @@ impl Network {
             None => builder.tempdir(),
         };
         let folder = folder.map_err(system("a temporary folder"))?;
-        let layout = testnet(&binary, folder.path(), options.validators)?;
+        let layout = testnet(&binary, folder.path(), options)?;
         let genesis = add_contracts(&layout.homes, &options.contracts)?;
         for home in &layout.homes {
             configure(home, options)?;
@@ -503,7 +506,12 @@ fn spawn(binary: &Path, node: &Node) -> Result<Child, NetworkError> {
     command.spawn().map_err(system(binary.display()))
 }
 
-fn testnet(binary: &Path, folder: &Path, validators: u16) -> Result<Layout, NetworkError> {
+fn testnet(binary: &Path, folder: &Path, options: &Options) -> Result<Layout, NetworkError> {
+    let open_policy = if options.ticket_to_open {
+        "ticket"
+    } else {
+        "members"
+    };
     let mut command = Command::new(binary);
     command.args([
         "--json",
@@ -511,7 +519,9 @@ fn testnet(binary: &Path, folder: &Path, validators: u16) -> Result<Layout, Netw
         "--base-port",
         "0",
         "--validators",
-        &validators.to_string(),
+        &options.validators.to_string(),
+        "--open-policy",
+        open_policy,
         "--dir",
     ]);
     let output = command

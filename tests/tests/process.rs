@@ -6,10 +6,16 @@
 
 #[path = "process/bad_input.rs"]
 mod bad_input;
+#[path = "process/blame.rs"]
+mod blame;
 #[path = "process/kills.rs"]
 mod kills;
 #[path = "process/lagging.rs"]
 mod lagging;
+#[path = "process/opening.rs"]
+mod opening;
+#[path = "process/rogue.rs"]
+mod rogue;
 #[path = "process/sharing.rs"]
 mod sharing;
 #[path = "process/storage.rs"]
@@ -21,7 +27,7 @@ use salus_tests::people::{address, day_grant, identity, register};
 use salus_tests::{Network, Options};
 use salus_types::abi::access::RecordClass;
 use salus_types::abi::registry::Role;
-use salus_types::{PrincipalId, RecordNumber};
+use salus_types::{Header, Height, PrincipalId, RecordNumber, codec};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -110,4 +116,12 @@ impl People {
 
 fn session(network: &Network, validator: usize, signer: Signer) -> Session {
     network.session(validator, signer).unwrap()
+}
+
+/// A committed header, as a validator has it.
+async fn header(network: &Network, validator: usize, height: u64) -> Header {
+    let remote = network.remote(validator).unwrap();
+    let block = remote.block(Height::new(height)).await.unwrap();
+    let bytes = block["header_bytes"].as_str().unwrap().as_bytes();
+    codec::decode(&data_encoding::BASE64.decode(bytes).unwrap(), 4_096).unwrap()
 }

@@ -104,6 +104,8 @@ impl Chain {
             id,
             time: header.time,
             receipts: &block.body.receipts,
+            // What happened in a block is for those who may have it opened.
+            is_told: !self.view.releases.needs_ticket(),
         });
         self.view.progress.committed(&header, block.ids.len());
         self.view.progress.set_wal_bytes(self.wal.bytes());

@@ -1,7 +1,10 @@
+use super::CliError;
 use super::output::{Output, table};
-use super::{CliError, NodeArguments};
+use super::person::PersonArguments;
+use super::tx::purpose_argument;
 use clap::Subcommand;
 use salus_types::Height;
+use salus_types::abi::access::Purpose;
 use serde_json::{Value, json};
 
 #[derive(Debug, Subcommand)]
@@ -11,27 +14,41 @@ pub(crate) enum BlockCommand {
         /// The block's height.
         height: u64,
     },
-    /// Gather shares from the members and open the block.
+    /// Gather shares from the members and open the block. Where the network's open policy is `ticket`: for an auditor, an admin
+    /// or a patient (--key, --as), with a ticket that this asks the access contract for.
     Open {
         /// The block's height.
         height: u64,
+        /// Why, for the ticket: an HL7 v3 PurposeOfUse code.
+        #[arg(long, default_value = "HOPERAT", value_parser = purpose_argument)]
+        purpose: Purpose,
     },
+    /// Show who asked this member for its shares of blocks, and for what.
+    Releases,
 }
 
 pub(crate) async fn run(
-    node: &NodeArguments,
+    person: &PersonArguments,
     command: &BlockCommand,
     output: Output,
 ) -> Result<(), CliError> {
-    let remote = node.remote()?;
+    let remote = person.node.remote()?;
     match command {
         BlockCommand::Show { height } => {
             let block = remote.block(Height::new(*height)).await?;
             output.result(&header_text(block.get("header").unwrap_or(&block)), &block);
         }
-        BlockCommand::Open { height } => {
-            let body = remote.body(Height::new(*height)).await?;
+        BlockCommand::Open { height, purpose } => {
+            let at = Height::new(*height);
+            let body = match person.is_given() {
+                true => person.session().await?.open_block(at, *purpose).await?,
+                false => remote.body(at).await?,
+            };
             output.result(&body_text(*height, &body), &body);
+        }
+        BlockCommand::Releases => {
+            let log: Value = remote.get("/v1/releases").await?;
+            output.result(&releases_text(&log), &log);
         }
     }
     Ok(())
@@ -95,4 +112,33 @@ fn body_text(height: u64, body: &Value) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// One line for each entry of the log, newest first.
+fn releases_text(log: &Value) -> String {
+    let rows = log.get("releases").and_then(Value::as_array);
+    let lines: Vec<String> = rows.into_iter().flatten().map(release_line).collect();
+    match lines.is_empty() {
+        true => "nobody has asked since this validator was started".into(),
+        false => lines.join("\n"),
+    }
+}
+
+fn release_line(row: &Value) -> String {
+    let for_whom = match row.get("principal").and_then(Value::as_u64) {
+        Some(principal) => format!(" for p{principal}"),
+        None => String::new(),
+    };
+    let answer = match row.get("allowed").and_then(Value::as_bool) {
+        Some(true) => "given",
+        _ => "refused",
+    };
+    format!(
+        "member {}  {:<6}{for_whom}  blocks {} to {}, asked {} times: {answer}",
+        field(row, "member"),
+        row.get("purpose").and_then(Value::as_str).unwrap_or("-"),
+        field(row, "lowest"),
+        field(row, "highest"),
+        field(row, "count"),
+    )
 }

@@ -24,6 +24,11 @@ pub(crate) struct PersonArguments {
 }
 
 impl PersonArguments {
+    /// Whether it was said who acts.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.key.is_some()
+    }
+
     pub(crate) async fn session(&self) -> Result<Session, CliError> {
         let missing = |what: &str| CliError::Usage(format!("say who acts: {what}"));
         let key = self

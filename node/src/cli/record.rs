@@ -6,7 +6,7 @@ use crate::session::Session;
 use clap::Subcommand;
 use salus_types::abi::access::{self, LogEntry, LogHead, Purpose, RecordClass};
 use salus_types::abi::registry::PatientAddress;
-use salus_types::{ContractId, PrincipalId, RecordNumber, codec};
+use salus_types::{ContractId, Height, PrincipalId, RecordNumber, codec};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -135,10 +135,22 @@ pub(crate) async fn access_log(
         bytes: String,
     }
     let remote = session.remote();
+    let tip = remote.status().await?.height.max(1);
+    let first = match session.signer().principal() == patient {
+        true => 1,
+        // Others get tickets for so many blocks only.
+        false => (tip + 1).saturating_sub(access::OPEN_HEIGHTS_MAX).max(1),
+    };
+    let wish = session
+        .open_wish(Height::new(first), Height::new(tip), Purpose::PatientRequest)
+        .await?;
     let (mut entries, mut from) = (Vec::new(), Some(0));
     while let Some(first) = from {
         let page: Page = remote
-            .get(&format!("/v1/patients/{}/log?from={first}", patient.get()))
+            .get_opened(
+                &format!("/v1/patients/{}/log?from={first}", patient.get()),
+                wish.as_ref(),
+            )
             .await?;
         for row in page.entries {
             let bytes = data_encoding::BASE64

@@ -45,6 +45,7 @@ fn chain_rows(status: &Status) -> Vec<(&'static str, String)> {
         ("state", progress::state(status)),
         ("peers", format!("{} of {others}", status.peers)),
         ("shares to open", status.threshold.to_string()),
+        ("blocks open for", status.open_policy.clone()),
         ("waiting transactions", status.mempool.to_string()),
     ]
 }

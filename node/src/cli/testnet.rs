@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::home::{Home, ValidatorKeys};
 use salus_client::{Identity, PublicIdentity};
-use salus_genesis::{ACCESS, Agreement, Genesis, Params, REGISTRY};
+use salus_genesis::{ACCESS, Agreement, Genesis, OpenPolicy, Params, REGISTRY};
 use salus_types::abi::registry::{Principal, Role, Status};
 use salus_types::{Hash, Member, MemberId, Slot};
 use serde_json::json;
@@ -39,6 +39,17 @@ pub(crate) struct TestnetArguments {
     /// The network's name.
     #[arg(long, default_value = "testnet")]
     name: String,
+    /// Who may have blocks opened: `members`, or whoever has a `ticket` of the access contract.
+    #[arg(long, default_value = "members", value_parser = policy_argument)]
+    open_policy: OpenPolicy,
+}
+
+fn policy_argument(text: &str) -> Result<OpenPolicy, String> {
+    match text {
+        "members" => Ok(OpenPolicy::Members),
+        "ticket" => Ok(OpenPolicy::Ticket),
+        _ => Err("members or ticket".into()),
+    }
 }
 
 /// A test network on disk.
@@ -60,6 +71,7 @@ pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), Cl
         &arguments.name,
         arguments.validators,
         arguments.base_port,
+        arguments.open_policy,
     )?;
     let params = &layout.genesis.agreement().params;
     let start: Vec<String> = layout
@@ -114,6 +126,7 @@ pub(crate) fn write_testnet(
     name: &str,
     validators: u16,
     base_port: u16,
+    open_policy: OpenPolicy,
 ) -> Result<Layout, CliError> {
     let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
@@ -151,7 +164,10 @@ pub(crate) fn write_testnet(
     let genesis = Genesis::new(Agreement {
         name: name.into(),
         time: Clock::start().wall(),
-        params: Params::usual(usize::from(validators)),
+        params: Params {
+            open_policy,
+            ..Params::usual(usize::from(validators))
+        },
         members: members.collect(),
         principals: staff
             .iter()

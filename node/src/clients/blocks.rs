@@ -4,16 +4,18 @@ use super::{ClientDesk, deliver};
 use crate::archivist;
 use crate::chain;
 use crate::recent::CommittedBlock;
-use crate::wire::{LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose};
+use crate::releases;
+use crate::wire::{LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose, Withheld};
 use salus_api::{
     LogPage, ReadRefusal, ReconstructedBlock, Request, ShareHolder, ShareState, TransactionStatus,
 };
-use salus_archive::ReadError;
+use salus_archive::{ReadError, ShareRefusal, Shortfall};
 use salus_net::Protocol;
 use salus_seal::{AnswerError, AskedShare, CheckedShare};
 use salus_types::abi::access::{self, AccessEvent, LogEntry, LogHead};
 use salus_types::{
-    BlockId, Body, ContractId, Evidence, Header, Height, Member, MemberId, PrincipalId, TransactionId, codec,
+    BlockId, Body, ContractId, Evidence, Header, Height, Member, MemberId, PrincipalId, SignedOpenRequest,
+    TransactionId, codec,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -31,16 +33,17 @@ impl ClientDesk {
     /// Answers a request for which other members are asked.
     pub(crate) async fn fetch(self: Arc<Self>, request: Request) {
         match request {
-            Request::Transaction { id, reply } => deliver(reply, self.transaction(id).await),
-            Request::Body { height, reply } => deliver(reply, self.body(height).await),
+            Request::Transaction { id, wish, reply } => deliver(reply, self.transaction(id, wish).await),
+            Request::Body { height, wish, reply } => deliver(reply, self.body(height, wish).await),
             Request::ShareHolders { height, reply } => deliver(reply, self.share_holders(height).await),
             Request::AccessLog {
                 patient,
                 from,
                 limit,
+                wish,
                 reply,
             } => {
-                deliver(reply, self.access_log(patient, from, limit).await);
+                deliver(reply, self.access_log(patient, from, limit, wish).await);
             }
             Request::StorePiece { member, piece, reply } => {
                 deliver(reply, self.store_piece(member, piece).await)
@@ -67,11 +70,26 @@ impl ClientDesk {
         }
     }
 
-    /// Gathers shares and opens the block; always anew.
-    async fn reconstruct(&self, header: &Header) -> Result<(Body, Vec<MemberId>), ReadRefusal> {
+    /// Whether a block may be opened here for whoever signed the wish. What is at hand in memory is no exception: what is
+    /// shown is the same.
+    fn permit(&self, height: Height, wish: Wish) -> Result<(), ReadRefusal> {
+        if !self.view.releases.needs_ticket() {
+            return Ok(());
+        }
+        let me = self.view.me;
+        releases::decide(&self.view, me, height, &SharePurpose::Read(wish)).map_err(|withheld| match withheld
+        {
+            Withheld::NotAllowed => ReadRefusal::Refused,
+            Withheld::Busy => ReadRefusal::Busy,
+        })
+    }
+
+    /// Gathers shares and opens the block; always anew. The caller has asked [`Self::permit`].
+    async fn reconstruct(&self, header: &Header, wish: Wish) -> Result<(Body, Vec<MemberId>), ReadRefusal> {
         let (reply, opened) = oneshot::channel();
         let open = archivist::Event::Open {
             header: Box::new(header.clone()),
+            wish,
             reply,
         };
         self.archive.try_send(open).map_err(|_| ReadRefusal::Busy)?;
@@ -80,10 +98,7 @@ impl ClientDesk {
             .map_err(|_| ReadRefusal::Busy)?
             .map_err(|error| match error {
                 ReadError::Busy { .. } | ReadError::DuplicateJob(_) => ReadRefusal::Busy,
-                ReadError::Shortfall(shortfall) => ReadRefusal::SharesMissing {
-                    have: u16::try_from(shortfall.good).unwrap_or(u16::MAX),
-                    need: u16::try_from(shortfall.need).unwrap_or(u16::MAX),
-                },
+                ReadError::Shortfall(shortfall) => refusal(&shortfall),
                 ReadError::Header(_) | ReadError::Unopenable(_) => ReadRefusal::Damaged,
             })?;
         let body = Body::decode(opened.body()).map_err(|_| ReadRefusal::Damaged)?;
@@ -101,10 +116,11 @@ impl ClientDesk {
         Ok((body, opened.slots().filter_map(holder).collect()))
     }
 
-    async fn body(&self, height: Height) -> Result<ReconstructedBlock, ReadRefusal> {
+    async fn body(&self, height: Height, wish: Wish) -> Result<ReconstructedBlock, ReadRefusal> {
         let header = self.header(height)?;
+        self.permit(height, wish)?;
         let started = self.view.clock.elapsed();
-        let (body, shares_from) = self.reconstruct(&header).await?;
+        let (body, shares_from) = self.reconstruct(&header, wish).await?;
         let elapsed = self.view.clock.elapsed().saturating_sub(started);
         Ok(ReconstructedBlock {
             header,
@@ -116,7 +132,8 @@ impl ClientDesk {
     }
 
     /// A block's content, from memory if it was committed or opened lately.
-    async fn content(&self, height: Height) -> Result<Arc<CommittedBlock>, ReadRefusal> {
+    async fn content(&self, height: Height, wish: Wish) -> Result<Arc<CommittedBlock>, ReadRefusal> {
+        self.permit(height, wish)?;
         if let Some(block) = self.view.recent().block(height) {
             return Ok(block);
         }
@@ -124,7 +141,7 @@ impl ClientDesk {
             return Ok(Arc::clone(block));
         }
         let header = self.header(height)?;
-        let (body, _) = self.reconstruct(&header).await?;
+        let (body, _) = self.reconstruct(&header, wish).await?;
         let ids = body
             .transactions
             .iter()
@@ -143,7 +160,9 @@ impl ClientDesk {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn transaction(&self, id: TransactionId) -> Result<TransactionStatus, ReadRefusal> {
+    /// What became of a transaction. That of a recent one is told to whoever names its id, a hash that its sender knows: that is
+    /// how a sender learns of it. An older one is read in its block, for which the open policy counts.
+    async fn transaction(&self, id: TransactionId, wish: Wish) -> Result<TransactionStatus, ReadRefusal> {
         let recent = self.view.recent().executed(&id);
         if let Some(executed) = recent {
             return Ok(TransactionStatus::Committed(executed.into()));
@@ -158,7 +177,7 @@ impl ClientDesk {
             .map_err(|_| ReadRefusal::Damaged)?;
         for height in heights {
             // The index keeps a prefix of the id only, so another transaction may have led here.
-            if let Some(executed) = self.content(height).await?.executed(&id) {
+            if let Some(executed) = self.content(height, wish).await?.executed(&id) {
                 return Ok(TransactionStatus::Committed(executed.into()));
             }
         }
@@ -169,7 +188,13 @@ impl ClientDesk {
     }
 
     /// Entries of a patient's access log, with the head that proves that none is missing.
-    async fn access_log(&self, patient: PrincipalId, from: u64, limit: u16) -> Result<LogPage, ReadRefusal> {
+    async fn access_log(
+        &self,
+        patient: PrincipalId,
+        from: u64,
+        limit: u16,
+        wish: Wish,
+    ) -> Result<LogPage, ReadRefusal> {
         let head = self.log_head(patient)?;
         let until = head.count.min(from.saturating_add(u64::from(limit)));
         let mut entries: BTreeMap<u64, LogEntry> = BTreeMap::new();
@@ -182,7 +207,7 @@ impl ClientDesk {
                 break;
             };
             for height in heights {
-                for entry in log_entries(&self.content(height).await?.body, patient) {
+                for entry in log_entries(&self.content(height, wish).await?.body, patient) {
                     if entry.index < from {
                         break 'blocks;
                     }
@@ -217,7 +242,7 @@ impl ClientDesk {
         codec::decode(&answer.output, 128).map_err(|_| ReadRefusal::Damaged)
     }
 
-    /// Asks every member for its share and checks it.
+    /// Asks every member for its share and checks it; where blocks are opened against tickets only, whether it has it.
     async fn share_holders(&self, height: Height) -> Result<Vec<ShareHolder>, ReadRefusal> {
         let header = self.header(height)?;
         let members = self
@@ -252,10 +277,14 @@ impl ClientDesk {
         if member.id == self.view.me {
             return Shown::Now(self.own_share_state(&block, header));
         }
-        let ask = ShareAsk::Share {
-            height: header.height,
-            block,
-            purpose: SharePurpose::Read,
+        let height = header.height;
+        let ask = match self.view.releases.needs_ticket() {
+            true => ShareAsk::Holds { height },
+            false => ShareAsk::Share {
+                height,
+                block,
+                purpose: SharePurpose::Read(None),
+            },
         };
         match self.courier.ask(member.id, Protocol::Shares, codec::encode(&ask)) {
             Ok(answer) => Shown::Later(answer),
@@ -282,6 +311,7 @@ impl ClientDesk {
         };
         let answer = match codec::decode(&bytes, LARGE_MAX) {
             Ok(ShareAnswer::Share(answer)) => answer,
+            Ok(ShareAnswer::Holds(true)) => return ShareState::Claimed,
             Ok(_) => return ShareState::Missing,
             Err(_) => return ShareState::Unreachable,
         };
@@ -300,6 +330,22 @@ impl ClientDesk {
             }
             Err(AnswerError::Spoiled(_)) => ShareState::Unreachable,
         }
+    }
+}
+
+/// Whose wish it is that a block is opened, if it came with one.
+type Wish = Option<SignedOpenRequest>;
+
+/// What to tell who wanted a block that too few holders gave their share of.
+fn refusal(shortfall: &Shortfall) -> ReadRefusal {
+    let not_allowed = |(_, why): &&(MemberId, ShareRefusal)| *why == ShareRefusal::NotAllowed;
+    let withheld = shortfall.refused.iter().filter(not_allowed).count();
+    if withheld > 0 && shortfall.good + withheld >= shortfall.need {
+        return ReadRefusal::Refused;
+    }
+    ReadRefusal::SharesMissing {
+        have: u16::try_from(shortfall.good).unwrap_or(u16::MAX),
+        need: u16::try_from(shortfall.need).unwrap_or(u16::MAX),
     }
 }
 

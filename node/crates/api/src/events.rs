@@ -54,6 +54,8 @@ pub struct PublishedBlock<'a> {
     pub time: Timestamp,
     /// One receipt for each transaction, in their order.
     pub receipts: &'a [Receipt],
+    /// Whether the access contract's events are told, and not only that there is a block.
+    pub is_told: bool,
 }
 
 /// The last 10,000 events. Cloning it gives another handle to the same log.
@@ -121,7 +123,10 @@ impl EventLog {
             return;
         }
         // Rendered outside the lock; what the ring could not hold anyway is not even rendered.
-        let decoded = access_events(block.receipts);
+        let decoded = match block.is_told {
+            true => access_events(block.receipts),
+            false => Vec::new(),
+        };
         let skipped = decoded.len().saturating_sub(self.shared.capacity);
         let at = |index| Cursor {
             height: block.height,

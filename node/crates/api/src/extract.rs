@@ -9,8 +9,12 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use salus_types::{SignedOpenRequest, codec};
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
+
+/// Carries the wish to have blocks opened.
+const OPEN_HEADER: &str = "salus-open";
 
 /// A JSON body.
 #[derive(Debug)]
@@ -23,6 +27,10 @@ pub(crate) struct PathParts<T>(pub(crate) T);
 /// Query parameters.
 #[derive(Debug)]
 pub(crate) struct Parameters<T>(pub(crate) T);
+
+/// The wish to have blocks opened that came with a request: header `Salus-Open`, base64 of a signed open request.
+#[derive(Debug)]
+pub(crate) struct OpenWish(pub(crate) Option<SignedOpenRequest>);
 
 /// A body of `application/octet-stream`.
 #[derive(Debug)]
@@ -47,6 +55,26 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathPar
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             // The rejection's text repeats the path; ours does not.
             Err(_) => Err(bad_path("a number in the path is not one, or too large")),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OpenWish {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(OPEN_HEADER) else {
+            return Ok(Self(None));
+        };
+        let bytes = data_encoding::BASE64.decode(value.as_bytes()).ok();
+        let wish = bytes.and_then(|bytes| codec::decode(&bytes, SignedOpenRequest::LENGTH_MAX).ok());
+        match wish {
+            Some(wish) => Ok(Self(Some(wish))),
+            None => Err(ApiError::new(
+                ErrorCode::Malformed,
+                "the header Salus-Open is not a signed open request",
+                "set it to the base64 of the request's canonical bytes, or leave it away",
+            )),
         }
     }
 }

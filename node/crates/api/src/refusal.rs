@@ -283,7 +283,9 @@ impl ReadRefusal {
             Self::SharesMissing { .. } => {
                 "wait until more members are up; GET /v1/blocks/{height}/shares tells who holds a share"
             }
-            Self::Refused => "ask for access with a retrieve transaction first",
+            Self::Refused => {
+                "get a ticket with an open_blocks transaction, and send a signed open request for this member in the header Salus-Open"
+            }
             Self::Busy => "try again in a moment",
             Self::Damaged => "tell the operator: this must never happen",
             Self::Unread { .. } => {

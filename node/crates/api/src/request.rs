@@ -6,7 +6,7 @@ use salus_types::abi::registry::Principal;
 use salus_types::state::StateKey;
 use salus_types::{
     BlockId, Body, CommitCertificate, ContractId, Gas, Header, Height, Member, MemberId, PrincipalId,
-    Receipt, Sequence, Signature, Slot, Timestamp, TransactionId, UnverifiedTransaction,
+    Receipt, Sequence, Signature, SignedOpenRequest, Slot, Timestamp, TransactionId, UnverifiedTransaction,
 };
 use std::fmt;
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub enum Request {
     Transaction {
         /// Which.
         id: TransactionId,
+        /// Whose wish it is that an old block is opened for it.
+        wish: Option<SignedOpenRequest>,
         /// Where it is.
         reply: Reply<Result<TransactionStatus, ReadRefusal>>,
     },
@@ -78,6 +80,8 @@ pub enum Request {
     Body {
         /// Which height.
         height: Height,
+        /// Whose wish it is: nothing about it has been checked.
+        wish: Option<SignedOpenRequest>,
         /// The body and how it was obtained.
         reply: Reply<Result<ReconstructedBlock, ReadRefusal>>,
     },
@@ -87,6 +91,11 @@ pub enum Request {
         height: Height,
         /// One row for each member with a slot in that dealing.
         reply: Reply<Result<Vec<ShareHolder>, ReadRefusal>>,
+    },
+    /// Who asked this member for its shares of blocks.
+    Releases {
+        /// The log, newest first.
+        reply: Reply<Vec<Release>>,
     },
     /// Run `salus_query` of a contract on the last committed state.
     Query {
@@ -125,6 +134,8 @@ pub enum Request {
         from: u64,
         /// How many at most, 1..=256.
         limit: u16,
+        /// Whose wish it is that the blocks are opened which hold them.
+        wish: Option<SignedOpenRequest>,
         /// The entries, and the head that proves the whole log.
         reply: Reply<Result<LogPage, ReadRefusal>>,
     },
@@ -183,6 +194,8 @@ pub struct NodeStatus {
     pub validators: u16,
     /// k: shares needed to open a block of the next height.
     pub threshold: u16,
+    /// Whether blocks are opened only against a ticket of the access contract.
+    pub ticket_to_open: bool,
     /// Validators connected, without this one.
     pub peers: u16,
     /// Transactions in the pool.
@@ -362,10 +375,57 @@ pub enum ShareState {
     Held,
     /// Says that it has lost it, or has not got it yet.
     Missing,
-    /// Sent one that fails the check against the share root.
+    /// Says that it holds it. It was not asked to show it, since this network opens blocks against tickets only.
+    Claimed,
+    /// Sent one that fails the check against the share root, under its signature.
     Wrong,
     /// Did not answer in time.
     Unreachable,
+}
+
+/// Like questions of a member for this member's shares of blocks, within a minute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// When the first one came, by this node's clock.
+    pub first: Timestamp,
+    /// When the last one came.
+    pub last: Timestamp,
+    /// Which member asked; this one, when it opened blocks itself.
+    pub member: MemberId,
+    /// For what, by its own word.
+    pub purpose: ReleasePurpose,
+    /// Whose wish it showed.
+    pub principal: Option<PrincipalId>,
+    /// Whether it got them.
+    pub allowed: bool,
+    /// The lowest height.
+    pub lowest: Height,
+    /// The highest height.
+    pub highest: Height,
+    /// How many questions.
+    pub count: u64,
+}
+
+/// For what a member asks for shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleasePurpose {
+    /// Somebody reads the block.
+    Read,
+    /// It lost its own share.
+    Repair,
+    /// It missed the block.
+    Sync,
+}
+
+impl ReleasePurpose {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Repair => "repair",
+            Self::Sync => "sync",
+        }
+    }
 }
 
 /// A query's output.
@@ -422,6 +482,7 @@ impl fmt::Debug for Request {
             Self::Block { .. } => "Block",
             Self::Body { .. } => "Body",
             Self::ShareHolders { .. } => "ShareHolders",
+            Self::Releases { .. } => "Releases",
             Self::Query { .. } => "Query",
             Self::State { .. } => "State",
             Self::Principal { .. } => "Principal",

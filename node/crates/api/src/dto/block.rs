@@ -423,7 +423,7 @@ impl SharesDto {
             height,
             held: holders
                 .iter()
-                .filter(|holder| holder.state == ShareState::Held)
+                .filter(|holder| matches!(holder.state, ShareState::Held | ShareState::Claimed))
                 .count(),
             shares: holders
                 .iter()
@@ -432,6 +432,7 @@ impl SharesDto {
                     slot: holder.slot.get(),
                     state: match holder.state {
                         ShareState::Held => "held",
+                        ShareState::Claimed => "claimed",
                         ShareState::Missing => "missing",
                         ShareState::Wrong => "wrong",
                         ShareState::Unreachable => "unreachable",

@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod principal;
 pub(crate) mod receipt;
 pub(crate) mod record;
+pub(crate) mod release;
 pub(crate) mod status;
 pub(crate) mod transaction;
 

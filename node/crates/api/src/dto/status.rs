@@ -30,6 +30,9 @@ pub(crate) struct StatusDto {
     pub(crate) validators: u16,
     /// k: shares needed to open a block.
     pub(crate) threshold: u16,
+    /// Who may have blocks opened: `members`, or whoever has a `ticket`.
+    #[schema(example = "members")]
+    pub(crate) open_policy: &'static str,
     /// Validators connected, without this one.
     pub(crate) peers: u16,
     /// Transactions in the pool.
@@ -218,6 +221,11 @@ impl StatusDto {
             block_time_ms: status.block_time.get(),
             validators: status.validators,
             threshold: status.threshold,
+            open_policy: if status.ticket_to_open {
+                "ticket"
+            } else {
+                "members"
+            },
             peers: status.peers,
             mempool: status.mempool,
             catching_up: status.catching_up,

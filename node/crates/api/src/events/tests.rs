@@ -26,7 +26,27 @@ fn publish(log: &EventLog, height: u64, events: u32) {
         id: BlockId::new(Hash::of_content(&height.to_be_bytes())),
         time: Timestamp::new(1000 * height),
         receipts: &[receipt(events)],
+        is_told: true,
     });
+}
+
+#[test]
+fn of_a_block_that_is_not_told_only_the_block_is_heard() {
+    let log = EventLog::new(Height::ZERO);
+    log.publish(&PublishedBlock {
+        height: Height::new(1),
+        id: BlockId::new(Hash::ZERO),
+        time: Timestamp::new(1_000),
+        receipts: &[receipt(3)],
+        is_told: false,
+    });
+    let events = log.after(cursor(0, 0), usize::MAX).unwrap();
+    assert_eq!(events.len(), 1);
+    assert!(
+        events[0].json.contains("\"transactions\":1"),
+        "{}",
+        events[0].json
+    );
 }
 
 fn cursor(height: u64, index: u32) -> Cursor {
@@ -110,6 +130,7 @@ fn events_of_other_contracts_are_not_taken_for_access_events() {
         id: BlockId::new(Hash::ZERO),
         time: Timestamp::ZERO,
         receipts: &[foreign, garbled],
+        is_told: true,
     });
     assert_eq!(cursors(&log, cursor(0, 0)), Ok(vec![cursor(1, 0)]));
 }

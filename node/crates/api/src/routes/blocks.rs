@@ -1,8 +1,9 @@
 //! Headers, reconstructed bodies, and who holds which share.
 
 use crate::dto::block::{BlockDto, BodyDto, HeaderDto, HeadersDto, SharesDto};
+use crate::dto::release::ReleasesDto;
 use crate::error::{ApiError, ErrorBody};
-use crate::extract::{Parameters, PathParts, bad_parameter};
+use crate::extract::{OpenWish, Parameters, PathParts, bad_parameter};
 use crate::{ApiState, ReadRefusal, Request};
 use axum::Json;
 use axum::extract::State;
@@ -103,7 +104,11 @@ pub(super) async fn one(
     path = "/v1/blocks/{height}/body",
     tag = "blocks",
     operation_id = "reconstruct_block",
-    params(("height" = u64, Path, description = "The block's height"), BodyPage),
+    params(
+        ("height" = u64, Path, description = "The block's height"),
+        ("salus-open" = Option<String>, Header, description = "Base64 of a signed open request, where `open_policy` is `ticket`"),
+        BodyPage,
+    ),
     responses(
         (status = 200, description = "A page of the body", body = BodyDto),
         (status = 403, description = "read_refused: this network opens blocks only against a ticket", body = ErrorBody),
@@ -115,6 +120,7 @@ pub(super) async fn one(
 pub(super) async fn body(
     State(state): State<ApiState>,
     PathParts(height): PathParts<u64>,
+    OpenWish(wish): OpenWish,
     Parameters(page): Parameters<BodyPage>,
 ) -> Result<Json<BodyDto>, ApiError> {
     let from = usize::try_from(page.from.unwrap_or(0)).unwrap_or(usize::MAX);
@@ -123,7 +129,7 @@ pub(super) async fn body(
         return Err(bad_parameter("limit is from 1 to 1000"));
     }
     let height = Height::new(height);
-    let block = state.ask(|reply| Request::Body { height, reply }).await??;
+    let block = state.ask(|reply| Request::Body { height, wish, reply }).await??;
     Ok(Json(BodyDto::new(&state.facts().chain, &block, from, limit)))
 }
 
@@ -149,4 +155,25 @@ pub(super) async fn shares(
         .ask(|reply| Request::ShareHolders { height: at, reply })
         .await??;
     Ok(Json(SharesDto::new(height, &holders)))
+}
+
+/// Who asked this member for its shares of blocks, and for what
+///
+/// Questions of one member for one purpose within a minute are one entry. In memory: the last 1,024 entries since the
+/// node was started.
+#[utoipa::path(
+    get,
+    path = "/v1/releases",
+    tag = "blocks",
+    operation_id = "list_releases",
+    responses(
+        (status = 200, description = "The log, newest first", body = ReleasesDto),
+        (status = "default", description = "Refused", body = ErrorBody),
+    )
+)]
+pub(super) async fn releases(State(state): State<ApiState>) -> Result<Json<ReleasesDto>, ApiError> {
+    let releases = state.ask(|reply| Request::Releases { reply }).await?;
+    Ok(Json(ReleasesDto {
+        releases: releases.iter().map(Into::into).collect(),
+    }))
 }

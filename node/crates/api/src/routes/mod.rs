@@ -79,6 +79,7 @@ fn table(limits: &Limits) -> OpenApiRouter<ApiState> {
         .routes(routes!(blocks::one))
         .routes(routes!(blocks::body))
         .routes(routes!(blocks::shares))
+        .routes(routes!(blocks::releases))
         .routes(routes!(contracts::query))
         .routes(routes!(contracts::state))
         .routes(routes!(patients::principal))

@@ -5,7 +5,7 @@ use crate::dto::access::{GrantDto, LogDto};
 use crate::dto::principal::{PoliciesDto, PrincipalDto, PrincipalStandingDto};
 use crate::dto::record::{RecordDto, RecordsDto};
 use crate::error::{ApiError, ErrorBody};
-use crate::extract::{Parameters, PathParts, bad_parameter, bad_path};
+use crate::extract::{OpenWish, Parameters, PathParts, bad_parameter, bad_path};
 use crate::{ApiState, Request};
 use axum::Json;
 use axum::extract::State;
@@ -170,9 +170,14 @@ pub(super) async fn policies(
     path = "/v1/patients/{number}/log",
     tag = "people",
     operation_id = "get_log",
-    params(("number" = u32, Path, description = "The patient's principal number"), LogPageParameters),
+    params(
+        ("number" = u32, Path, description = "The patient's principal number"),
+        ("salus-open" = Option<String>, Header, description = "Base64 of a signed open request, where `open_policy` is `ticket`"),
+        LogPageParameters,
+    ),
     responses(
         (status = 200, description = "A page of the log", body = LogDto),
+        (status = 403, description = "read_refused: this network opens blocks only against a ticket", body = ErrorBody),
         (status = 503, description = "shares_missing, busy", body = ErrorBody),
         (status = "default", description = "Refused", body = ErrorBody),
     )
@@ -180,6 +185,7 @@ pub(super) async fn policies(
 pub(super) async fn log(
     State(state): State<ApiState>,
     PathParts(number): PathParts<u32>,
+    OpenWish(wish): OpenWish,
     Parameters(page): Parameters<LogPageParameters>,
 ) -> Result<Json<LogDto>, ApiError> {
     let limit = page.limit.unwrap_or(100);
@@ -192,6 +198,7 @@ pub(super) async fn log(
             patient,
             from,
             limit,
+            wish,
             reply,
         })
         .await??;

@@ -4,7 +4,7 @@ use crate::dto::transaction::{
     BatchDto, BatchResultDto, SubmitBatchDto, SubmitDto, SubmitParameters, TransactionDto, Wait,
 };
 use crate::error::{ApiError, ErrorBody};
-use crate::extract::{JsonBody, Parameters, PathParts, bad_path};
+use crate::extract::{JsonBody, OpenWish, Parameters, PathParts, bad_path};
 use crate::state::BATCH_COUNT_MAX;
 use crate::{ApiState, ErrorCode, Rejection, Request};
 use axum::Json;
@@ -134,9 +134,13 @@ pub(super) async fn submit_batch(
     path = "/v1/transactions/{id}",
     tag = "transactions",
     operation_id = "find_transaction",
-    params(("id" = String, Path, description = "The transaction's id, 64 hexadecimal digits")),
+    params(
+        ("id" = String, Path, description = "The transaction's id, 64 hexadecimal digits"),
+        ("salus-open" = Option<String>, Header, description = "Base64 of a signed open request, where `open_policy` is `ticket`"),
+    ),
     responses(
         (status = 200, description = "Where it is", body = TransactionDto),
+        (status = 403, description = "read_refused: its block is opened only against a ticket", body = ErrorBody),
         (status = 503, description = "shares_missing: its block can't be opened now", body = ErrorBody),
         (status = "default", description = "Refused", body = ErrorBody),
     )
@@ -144,11 +148,14 @@ pub(super) async fn submit_batch(
 pub(super) async fn find(
     State(state): State<ApiState>,
     PathParts(id): PathParts<String>,
+    OpenWish(wish): OpenWish,
 ) -> Result<Json<TransactionDto>, ApiError> {
     let id: TransactionId = id
         .parse()
         .map_err(|_| bad_path("a transaction's id has 64 hexadecimal digits"))?;
-    let status = state.ask(|reply| Request::Transaction { id, reply }).await??;
+    let status = state
+        .ask(|reply| Request::Transaction { id, wish, reply })
+        .await??;
     Ok(Json(TransactionDto::new(id, &status)))
 }
 

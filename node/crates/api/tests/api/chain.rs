@@ -22,6 +22,7 @@ async fn status_tells_how_the_node_is() {
         "block_time_ms": 1_700_000_000_007_u64,
         "validators": 4,
         "threshold": 2,
+        "open_policy": "ticket",
         "peers": 3,
         "mempool": 6,
         "catching_up": false,
@@ -126,6 +127,35 @@ async fn a_block_comes_with_its_certificate_if_that_is_kept() {
     server
         .refuses("/v1/blocks/18446744073709551616", 400, "bad_path")
         .await;
+}
+
+#[tokio::test]
+async fn a_wish_to_open_a_block_reaches_the_node_or_is_malformed() {
+    let server = Server::start().await;
+    server.refuses("/v1/blocks/3/body", 403, "read_refused").await;
+    let open = async |value: String| {
+        let request = server.http.get(server.url("/v1/blocks/3/body"));
+        request.header("Salus-Open", value).send().await.unwrap().status()
+    };
+    let bytes = codec::encode(&node::wish());
+    assert_eq!(open(BASE64.encode(&bytes)).await, 200);
+    assert_eq!(open(BASE64.encode(&bytes[1..])).await, 400);
+    assert_eq!(open("not base64".into()).await, 400);
+    assert_eq!(open(BASE64.encode(&[&bytes[..], &[0]].concat())).await, 400);
+}
+
+#[tokio::test]
+async fn who_asked_for_shares_is_listed() {
+    let server = Server::start().await;
+    let (status, body) = server.get("/v1/releases").await;
+    assert_eq!(status, 200);
+    let expected = json!([{
+        "first_ms": 1000, "last_ms": 2000, "member": 3, "purpose": "read", "principal": 7,
+        "allowed": false, "lowest": 4, "highest": 9, "count": 6,
+    }]);
+    assert_eq!(body["releases"], expected);
+    let (_, status) = server.get("/v1/status").await;
+    assert_eq!(status["open_policy"], "ticket");
 }
 
 #[tokio::test]
@@ -289,6 +319,7 @@ async fn a_node_that_is_behind_is_not_ready() {
             block_time: salus_types::Timestamp::ZERO,
             validators: 4,
             threshold: 2,
+            ticket_to_open: false,
             peers: 0,
             mempool: 0,
             catching_up: true,

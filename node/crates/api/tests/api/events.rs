@@ -64,6 +64,7 @@ fn publish(events: &EventLog, height: u64, receipts: &[Receipt]) {
         id: BlockId::new(node::hash(9)),
         time: Timestamp::new(1_700_000_000_000),
         receipts,
+        is_told: true,
     });
 }
 

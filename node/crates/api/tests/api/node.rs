@@ -2,9 +2,9 @@
 
 use salus_api::{
     BlockHead, CommittedTransaction, LogPage, MemberFaults, MemberStatus, NodeStatus, PieceRefusal,
-    PrincipalState, QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock, Rejection, RepairStatus,
-    Reply, Request, ScrubPass, ScrubStatus, ShareHolder, ShareState, StateAnswer, StorageStatus, SyncPhase,
-    SyncStatus, TransactionStatus,
+    PrincipalState, QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock, Rejection, Release,
+    ReleasePurpose, RepairStatus, Reply, Request, ScrubPass, ScrubStatus, ShareHolder, ShareState,
+    StateAnswer, StorageStatus, SyncPhase, SyncStatus, TransactionStatus,
 };
 use salus_types::abi::access::{self, *};
 use salus_types::abi::registry::{self, PatientAddress, Principal, Role};
@@ -198,7 +198,7 @@ pub(crate) fn answer(request: Request) -> Option<Reply<CommittedTransaction>> {
             }
             give(reply, committed());
         }
-        Request::Transaction { id, reply } => give(reply, find(id)),
+        Request::Transaction { id, reply, .. } => give(reply, find(id)),
         Request::Status { reply } => give(reply, status()),
         Request::Members { reply } => give(reply, vec![member()]),
         Request::Headers { from, limit, reply } => {
@@ -213,7 +213,8 @@ pub(crate) fn answer(request: Request) -> Option<Reply<CommittedTransaction>> {
                 certificate: (height.get() == 7).then(certificate),
             }),
         ),
-        Request::Body { height, reply } => give(reply, reconstruct(height)),
+        Request::Body { height, wish, reply } => give(reply, reconstruct(height, wish)),
+        Request::Releases { reply } => give(reply, vec![release()]),
         Request::ShareHolders { height, reply } => give(reply, holders(height)),
         Request::Query {
             contract,
@@ -239,6 +240,7 @@ pub(crate) fn answer(request: Request) -> Option<Reply<CommittedTransaction>> {
             from,
             limit,
             reply,
+            ..
         } => give(reply, log(patient, from, limit)),
         Request::StorePiece { member, piece, reply } => {
             give(reply, piece_answer(member, Signature::new([piece[0]; 64])))
@@ -289,6 +291,7 @@ fn status() -> NodeStatus {
         block_time: Timestamp::new(1_700_000_000_007),
         validators: 4,
         threshold: 2,
+        ticket_to_open: true,
         peers: 3,
         mempool: 6,
         catching_up: false,
@@ -369,8 +372,38 @@ fn certificate() -> CommitCertificate {
     }
 }
 
-fn reconstruct(height: Height) -> Result<ReconstructedBlock, ReadRefusal> {
+fn release() -> Release {
+    Release {
+        first: Timestamp::new(1_000),
+        last: Timestamp::new(2_000),
+        member: MemberId::new(3),
+        purpose: ReleasePurpose::Read,
+        principal: Some(PrincipalId::new(7)),
+        allowed: false,
+        lowest: Height::new(4),
+        highest: Height::new(9),
+        count: 6,
+    }
+}
+
+/// A wish that opens block 3 here.
+pub(crate) fn wish() -> SignedOpenRequest {
+    let request = OpenRequest {
+        principal: PrincipalId::new(7),
+        from: Height::new(3),
+        to: Height::new(3),
+        recipient: MemberId::new(2),
+        expires: Timestamp::new(1_700_000_000_000),
+    };
+    SignedOpenRequest {
+        request,
+        signature: Signature::new([5; 64]),
+    }
+}
+
+fn reconstruct(height: Height, given: Option<SignedOpenRequest>) -> Result<ReconstructedBlock, ReadRefusal> {
     match height.get() {
+        3 if given == Some(wish()) => reconstruct(Height::new(1), None),
         1 => Ok(ReconstructedBlock {
             header: header(1),
             body: body(),
