@@ -35,6 +35,8 @@ impl Tag {
     pub const SHARE_ANSWER: Self = Self(*b"salus-share-ans\0");
     /// A principal's signed wish to have blocks opened for it by a member.
     pub const OPEN_REQUEST: Self = Self(*b"salus-open-req\0\0");
+    /// A member's statement that its own shares of some blocks are durable.
+    pub const SHARE_RECEIPT: Self = Self(*b"salus-share-rcpt");
     /// A genesis; its hash is the chain id, so its own chain id field is all zeroes.
     pub const GENESIS: Self = Self(*b"salus-genesis\0\0\0");
 

@@ -76,6 +76,7 @@ fn no_two_uses_share_a_tag() {
         Tag::PEER_BINDING,
         Tag::SHARE_ANSWER,
         Tag::OPEN_REQUEST,
+        Tag::SHARE_RECEIPT,
         Tag::GENESIS,
     ];
     for (at, tag) in tags.iter().enumerate() {

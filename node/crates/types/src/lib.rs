@@ -28,6 +28,7 @@ pub mod merkle;
 mod open;
 mod reseal;
 mod share;
+mod share_receipt;
 pub mod snapshot;
 pub mod state;
 mod transaction;
@@ -47,6 +48,7 @@ pub use salus_abi as abi;
 pub use salus_abi::codec;
 pub use salus_abi::{ContractId, MemberId, PrincipalId, RecordNumber};
 pub use share::{KEY_SHARE_LENGTH, SealedShare, ShareCommitment, ShareStatement, SignedShare};
+pub use share_receipt::{ShareReceipt, ShareReceiptError};
 pub use transaction::{
     Call, SystemCall, TRANSACTION_LENGTH_MAX, Transaction, TransactionError, TransactionPayload,
     UnverifiedTransaction,

@@ -127,6 +127,25 @@ impl ValidatorSet {
         self.count().saturating_sub(self.faulty_max().saturating_mul(2))
     }
 
+    /// The largest k: n - f - ceil(f/2). So that k members are there to open a block when f are not, and that
+    /// [`Self::receipts_needed`] can come in while half of f are away.
+    pub fn threshold_max(&self) -> usize {
+        let faulty = self.faulty_max();
+        self.count()
+            .saturating_sub(faulty.saturating_add(faulty.div_ceil(2)))
+    }
+
+    /// Whether a commit certificate alone proves that `threshold` honest members hold their share. If not, validators
+    /// keep a deposit beside their share until enough members have signed that they hold theirs.
+    pub fn certificate_suffices(&self, threshold: u16) -> bool {
+        usize::from(threshold) <= self.threshold()
+    }
+
+    /// Receipts of distinct members after which `threshold` honest members are known to hold their share: k + f.
+    pub fn receipts_needed(&self, threshold: u16) -> usize {
+        usize::from(threshold).saturating_add(self.faulty_max())
+    }
+
     /// The hash that headers commit to.
     pub fn hash(&self, chain: &ChainId) -> Hash {
         Hash::of(Tag::VALIDATORS, chain, &codec::encode(self))

@@ -167,6 +167,72 @@ fn receipts_and_shares() {
 }
 
 #[test]
+fn share_receipts() {
+    let block = |n: u8| BlockId::new(Hash::new([n; 32]));
+    let set = |n: u8| {
+        let validator = |member: u8| Validator {
+            member: MemberId::new(u16::from(member)),
+            key: key(member).public(),
+            slot: Slot::new(u16::from(member)),
+        };
+        ValidatorSet::new((0..n).map(validator).collect()).unwrap()
+    };
+    let me = MemberId::new(1);
+    let receipt = ShareReceipt::sign(me, vec![block(2), block(3)], &key(1), &chain());
+    golden(
+        &receipt,
+        expect![
+            "010202020202020202020202020202020202020202020202020202020202020202020303030303030303030303030303030303030303030303030303030303030303306e727c218d05181d4453b1567f87fe6a9cd07bb0215967ddb881bb7b9944ecf00821dc99b7d8c49aef0a24247e516d076d27022f3ec9a48e57ecd4cdc7980b"
+        ],
+    );
+    assert_eq!(receipt.verify(&set(4), &chain()), Ok(()));
+
+    let changed = |change: fn(&mut ShareReceipt)| {
+        let mut changed = receipt.clone();
+        change(&mut changed);
+        changed.verify(&set(4), &chain()).unwrap_err()
+    };
+    assert!(matches!(
+        changed(|receipt| receipt.blocks.swap(0, 1)),
+        ShareReceiptError::Signature(_)
+    ));
+    assert!(matches!(
+        changed(|receipt| receipt.member = MemberId::new(2)),
+        ShareReceiptError::Signature(_)
+    ));
+    assert_eq!(
+        changed(|receipt| receipt.member = MemberId::new(9)),
+        ShareReceiptError::UnknownMember(MemberId::new(9))
+    );
+    for found in [0, ShareReceipt::BLOCKS_MAX + 1] {
+        let receipt = ShareReceipt::sign(me, vec![block(2); found], &key(1), &chain());
+        assert_eq!(
+            receipt.verify(&set(4), &chain()),
+            Err(ShareReceiptError::Count { found })
+        );
+    }
+
+    // n, f: what a certificate proves, the largest k, receipts for it.
+    let numbers = |n: u8| {
+        let set = set(n);
+        let most = u16::try_from(set.threshold_max()).unwrap();
+        (set.threshold(), most, set.receipts_needed(most))
+    };
+    assert_eq!(
+        [1, 4, 7, 10, 13, 31].map(numbers),
+        [
+            (1, 1, 1),
+            (2, 2, 3),
+            (3, 4, 6),
+            (4, 5, 8),
+            (5, 7, 11),
+            (11, 16, 26)
+        ]
+    );
+    assert!(set(7).certificate_suffices(3) && !set(7).certificate_suffices(4));
+}
+
+#[test]
 fn state_keys_and_validator_sets() {
     let key_bytes = state::StateKey::new(ContractId::REGISTRY, b"p");
     expect!["0000000170"].assert_eq(&HEXLOWER.encode(key_bytes.as_bytes()));
