@@ -70,11 +70,15 @@
 //! # }
 //! ```
 //!
+//! The same envelope also seals a block's key share to the member that it belongs to ([`BlockKeyShare`]), for validators
+//! that keep it for one another until all of them are known to have their own.
+//!
 //! Limits for now: contents up to [`CONTENT_LENGTH_MAX`], held in memory. The format is ready for more: chunks,
 //! their nonces and their fragments stand alone, and a fragment of one chunk has a path of its own.
 
 mod cid;
 mod cipher;
+mod deposit;
 mod envelope;
 mod fragments;
 mod header;
@@ -91,6 +95,7 @@ mod shamir;
 mod tests;
 
 pub use cid::{CidError, cid_text, digest_of_cid};
+pub use deposit::BlockKeyShare;
 pub use envelope::{SEALED_KEY_SHARE_LENGTH, SealedKeyShare};
 pub use header::{
     BUCKET_MAX, BUCKET_MIN, CHUNK_LENGTH, CONTENT_LENGTH_MAX, HeaderError, PIECES_MAX, RecordHeader, SUITE,

@@ -2,9 +2,10 @@ use crate::key::KEY_LENGTH;
 use crate::payload::{self, PayloadError, Unpacked};
 use crate::secret::SecretBytes;
 use crate::share_set::{PrimitiveError, ShareSet};
-use crate::{Binding, DataKey, Layout, Parameters, SealingError, key_shares};
-use salus_types::{Body, ChainId, SealedShare, ShareCommitment, Slot};
+use crate::{Binding, DataKey, KeylessDealing, Layout, Parameters, SealingError, key_shares};
+use salus_types::{Body, ChainId, KEY_SHARE_LENGTH, SealedShare, ShareCommitment, Slot};
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// Bytes of the count of key shares.
 const COUNT_LENGTH: usize = 2;
@@ -213,6 +214,16 @@ impl CheckedDealing {
     /// The share of a slot; `None` if it was not dealt.
     pub fn share(&self, slot: Slot) -> Option<SealedShare> {
         self.shares.share(slot)
+    }
+
+    /// The key share of a slot, to be sealed to the member that holds it; `None` if it was not dealt. Secret.
+    pub fn key_share(&self, slot: Slot) -> Option<Zeroizing<[u8; KEY_SHARE_LENGTH]>> {
+        self.shares.key_share(slot)
+    }
+
+    /// What of the dealing may be kept beside the own share: nothing of it opens without k key shares.
+    pub fn keyless(&self) -> KeylessDealing {
+        self.shares.keyless()
     }
 
     /// The dealing, to pass it on to a validator that lacks it.

@@ -21,6 +21,9 @@
 //! A header says what its block's shares are checked against; if a later block dealt the body anew, a
 //! [`ShareCommitment`](salus_types::ShareCommitment) says it instead. All functions take either.
 //!
+//! Where k shares are not yet known to be kept by honest members, a validator also keeps the [`KeylessDealing`]: the
+//! ciphertext and the leaves, which give any member its share back but for the key share, and show nothing by themselves.
+//!
 //! Suite 1 is AES-256-GCM, Shamir over GF(2^8) byte by byte, Reed-Solomon over GF(2^8), BLAKE3, and zstd where it helps.
 //! [`schemes`] puts it beside what others do, for researchers; no node uses that module.
 //!
@@ -64,6 +67,7 @@ mod parameters;
 mod seal;
 
 mod dealing;
+mod keyless;
 mod share;
 
 mod answer;
@@ -91,6 +95,7 @@ pub use answer::{AnswerError, AskedShare, NotProven, verify_wrong_share};
 pub use code::{UnsupportedCpu, check_cpu};
 pub use dealing::{CheckedDealing, Dealing, DealingError};
 pub use key::{Binding, DataKey};
+pub use keyless::{KeylessDealing, KeylessError, KeylessShare};
 pub use open::{OpenError, OpenedBlock, open};
 pub use parameters::{Layout, Parameters, ParametersError, SUITE_SSMS, SealingError};
 pub use redealing::{Redealing, RedealingError};

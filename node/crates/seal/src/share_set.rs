@@ -3,8 +3,9 @@
 
 use crate::code::Code;
 use crate::key_shares::{self, KeyShares};
-use crate::{Binding, DataKey, Layout, UnsupportedCpu, cipher};
-use salus_types::{Hash, Height, SealedShare, Slot, merkle};
+use crate::{Binding, DataKey, KeylessDealing, Layout, UnsupportedCpu, cipher};
+use salus_types::{Hash, Height, KEY_SHARE_LENGTH, SealedShare, Slot, merkle};
+use zeroize::Zeroizing;
 
 /// A library did not do what it must for input that was checked before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,5 +100,17 @@ impl ShareSet {
             path: merkle::path(&self.leaves, index)?,
             fragment: self.code.fragment(&self.data, index)?,
         })
+    }
+
+    /// The key share of a slot; `None` if it was not dealt.
+    pub(crate) fn key_share(&self, slot: Slot) -> Option<Zeroizing<[u8; KEY_SHARE_LENGTH]>> {
+        let index = self.layout.index(slot)?;
+        key_shares::with_index(&self.key_shares, index).map(Zeroizing::new)
+    }
+
+    /// Everything but the key shares.
+    pub(crate) fn keyless(&self) -> KeylessDealing {
+        let ciphertext = self.data.get(..self.layout.sealed_length());
+        KeylessDealing::of(self.layout, &self.leaves, ciphertext.unwrap_or_default())
     }
 }

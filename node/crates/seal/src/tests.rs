@@ -2,6 +2,7 @@
 
 mod answers;
 mod golden;
+mod keyless;
 mod refusals;
 mod resealing;
 
