@@ -125,6 +125,9 @@ pub enum StoreError {
     /// Another piece is kept under this digest.
     #[error("another piece of {0} is kept already: a member holds exactly one piece of a record")]
     PieceConflict(Hash),
+    /// A deposit no longer matches its checksum or its key: nothing can be given from it.
+    #[error("what was kept for other members of block {0} is damaged: they are served by others")]
+    DepositDamaged(Height),
     /// A view that has fallen too far behind the tip.
     #[error("this view of height {0} is too old: take a new one")]
     ViewExpired(Height),
@@ -178,6 +181,7 @@ impl StoreError {
             | Self::ShareMismatch { .. }
             | Self::PieceDamaged(_)
             | Self::PieceConflict(_)
+            | Self::DepositDamaged(_)
             | Self::ViewExpired(_) => false,
         }
     }

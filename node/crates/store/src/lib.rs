@@ -1,6 +1,7 @@
 //! What a validator keeps on its own disk, and in which order it becomes durable.
 //!
 //! ```text
+//!  a proposal's deposit ------> deposits file, fsync .............. before the own share, where k > n - 2f
 //!  a proposal's own share ----> shares   append, fdatasync ........ before the precommit
 //!  votes and proposals -------> wal      sign, append, fdatasync .. before they leave
 //!  a decided block -----------> chain    one batch, fsync ......... before the next height starts
@@ -8,13 +9,15 @@
 //!  the state, now and then ---> snapshots file, fsync, rename ..... before it is offered to others
 //!
 //!  home/ LOCK  key.check  shares/00000001.seg ...  wal  index/ (sled)  pieces/ab/ab12...  snapshots/00...4096.snap
+//!       deposits/...
 //! ```
 //!
 //! - [`ShareLog`]: the own sealed share of every block, in append-only segments; [`inspect_share_log`] reads them from outside;
 //! - [`Wal`]: the consensus log and the last-signed state;
 //! - [`ChainStore`]: headers, certificates, indexes, contract state and its tree;
 //! - [`PieceStore`]: this member's pieces of health records;
-//! - [`SnapshotFiles`]: the state at some heights, for members that are far behind.
+//! - [`SnapshotFiles`]: the state at some heights, for members that are far behind;
+//! - [`DepositStore`]: what it keeps for others until enough members hold their shares.
 //!
 //! Terms: *committed* means decided and durable here; *lost* is a share that is missing or damaged and can be repaired from
 //! peers.
@@ -23,7 +26,8 @@
 //! - What was acknowledged survives a crash at any point; a torn write is never returned as data.
 //! - Bytes on disk are never trusted: a checksum or a key refuses what this node did not write.
 //! - After a failed write or fsync a part is halted: every later call fails.
-//! - Key shares are wrapped under the node's key; no body, no data key and no other member's share is ever written.
+//! - Key shares are wrapped under the node's key; no body, no data key and no other member's share is ever written, but in
+//!   envelopes that only that member opens.
 //! - The share log suffices to open blocks: each record carries its header.
 //! - The index can be lost: it is rebuilt from the share log and from peers.
 //! - A share is replaced by naming another; the replaced one's bytes go with its segment, never by a change in place.
@@ -42,6 +46,7 @@
 //! ```
 
 mod chain;
+mod deposits;
 pub mod disk;
 mod error;
 mod frame;
@@ -58,6 +63,7 @@ pub use chain::{
     CERTIFICATE_CHECKPOINT, CERTIFICATE_WINDOW, ChainStore, CommitBatch, DecidedReseal, KindUsage,
     MemoryIndex, StateView, Superseded, Tip, VALUE_BYTES_MAX,
 };
+pub use deposits::{Deposit, DepositStore, DepositUsage};
 pub use error::{DoubleSign, StoreError};
 pub use key::StoreKey;
 pub use pieces::{PIECE_BYTES_MAX, PieceStore};
@@ -109,6 +115,8 @@ pub struct Store {
     pub pieces: PieceStore,
     /// Snapshots for others.
     pub snapshots: SnapshotFiles,
+    /// What is kept for others.
+    pub deposits: DepositStore,
     /// What opening found: show it to the operator.
     pub report: StoreReport,
     /// Keeps other processes out of the folder.
@@ -195,13 +203,15 @@ impl Store {
         let folder = home.join("shares");
         let (shares, share_report) = ShareLog::open(Arc::clone(&disk), &folder, key, chain.clone(), options)?;
         let pieces = PieceStore::open(Arc::clone(&disk), &home.join("pieces"))?;
-        let snapshots = SnapshotFiles::open(disk, &home.join("snapshots"))?;
+        let snapshots = SnapshotFiles::open(Arc::clone(&disk), &home.join("snapshots"))?;
+        let deposits = DepositStore::open(disk, &home.join("deposits"), key)?;
         Ok(Self {
             chain,
             shares,
             wal,
             pieces,
             snapshots,
+            deposits,
             report: StoreReport {
                 index_moved_to,
                 blocks_forgotten,
