@@ -35,14 +35,18 @@ pub enum GenesisError {
     #[error("the members are no validator set: {0}")]
     Validators(#[from] ValidatorSetError),
     /// k is out of range.
-    #[error("threshold {threshold} is out of range: with these members it can be {least} to {most}")]
+    #[error(
+        "threshold {threshold} is out of range: with these members it can be {least} to {most}, usually {usual}"
+    )]
     Threshold {
         /// The threshold found.
         threshold: usize,
         /// f + 1: fewer would let faulty members read.
         least: usize,
-        /// n - 2f: more could not be guaranteed to exist.
+        /// n - f - ceil(f/2): with more, k members might not be there to open a block, or to sign that they hold it.
         most: usize,
+        /// n - 2f: what a commit certificate guarantees without deposits.
+        usual: usize,
     },
     /// S is out of range.
     #[error(

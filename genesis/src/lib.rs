@@ -55,7 +55,8 @@ pub struct Agreement {
 /// Numbers that all validators must agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Params {
-    /// k: shares needed to open a block. More than f, at most n - 2f.
+    /// k: shares needed to open a block. More than f, at most n - f - ceil(f/2). Beyond n - 2f a validator keeps
+    /// deposits for the others until k + f of them have signed that they hold their shares.
     pub threshold: u16,
     /// S: shares dealt of every block; the spare ones are for members that join.
     pub slots: u16,
@@ -208,11 +209,13 @@ fn check_members(members: &[Member]) -> Result<ValidatorSet, GenesisError> {
 
 fn check_params(params: &Params, validators: &ValidatorSet) -> Result<(), GenesisError> {
     let (threshold, slots) = (usize::from(params.threshold), usize::from(params.slots));
-    if threshold <= validators.faulty_max() || threshold > validators.threshold() {
+    let range = validators.faulty_max() + 1..=validators.threshold_max();
+    if !range.contains(&threshold) {
         return Err(GenesisError::Threshold {
             threshold,
-            least: validators.faulty_max() + 1,
-            most: validators.threshold(),
+            least: *range.start(),
+            most: *range.end(),
+            usual: validators.threshold(),
         });
     }
     if slots < validators.count() || params.slots > Params::SLOTS_MAX {

@@ -63,6 +63,27 @@ fn usual_thresholds_follow_the_number_of_members() {
 }
 
 #[test]
+fn the_threshold_may_go_beyond_what_a_certificate_guarantees_but_not_further() {
+    let with = |n: u8, threshold: u16| {
+        let mut agreement = agreement(n);
+        agreement.params.threshold = threshold;
+        Genesis::new(agreement)
+    };
+    // n, the least k, the largest.
+    for (n, least, most) in [(1, 1, 1), (4, 2, 2), (7, 3, 4), (10, 4, 5), (13, 5, 7)] {
+        for threshold in least..=most {
+            assert!(with(n, threshold).is_ok(), "n {n}, k {threshold}");
+        }
+        for threshold in [least - 1, most + 1] {
+            let error = with(n, threshold).unwrap_err().to_string();
+            assert!(error.contains(&format!("{least} to {most}")), "{error}");
+        }
+    }
+    let read = Genesis::from_toml(&with(7, 4).unwrap().to_toml().unwrap()).unwrap();
+    assert_eq!(read.agreement().params.threshold, 4);
+}
+
+#[test]
 fn each_mistake_is_named() {
     let refused = |change: fn(&mut Agreement)| {
         let mut agreement = agreement(4);

@@ -1,5 +1,6 @@
 //! The archive's thread: it carries out what [`salus_archive`] decides, and hands opened blocks to who wants them.
 
+mod depositing;
 mod leap;
 mod upkeep;
 
@@ -17,7 +18,9 @@ use salus_archive::{
 use salus_net::{Protocol, RequestError, SendError};
 use salus_seal::{OpenedBlock, ShareError};
 use salus_store::StoreError;
-use salus_types::{BlockId, Evidence, Header, Height, MemberId, SealedShare, SignedOpenRequest, codec};
+use salus_types::{
+    BlockId, Evidence, Header, Height, MemberId, SealedShare, ShareReceipt, SignedOpenRequest, codec,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -65,6 +68,20 @@ pub(crate) enum Event {
     Damaged(Height),
     /// Somebody asked for the own share of a committed block, and it is not there.
     Wanted(Height),
+    /// A member says that it holds shares.
+    Receipt(Box<ShareReceipt>),
+    /// A member was asked for such a statement.
+    ReceiptAnswered {
+        member: MemberId,
+        answer: Answer,
+    },
+    /// A member was asked for what it keeps of the own share.
+    ParcelAnswered {
+        request: RequestId,
+        member: MemberId,
+        header: Box<Header>,
+        answer: Answer,
+    },
     Stop,
 }
 
@@ -92,6 +109,7 @@ pub(crate) struct Archivist {
     upkeep: Upkeep,
     /// When the log says again how far repair is.
     tell_at: Duration,
+    deposits: depositing::Watch,
 }
 
 /// The own share of a block for who asks for it outside this thread, which hears of it if the share is damaged or gone.
@@ -132,6 +150,7 @@ impl Archivist {
             wishes: BTreeMap::new(),
             upkeep,
             tell_at: Duration::ZERO,
+            deposits: depositing::Watch::default(),
         })
     }
 
@@ -146,6 +165,8 @@ impl Archivist {
                     self.feed(Input::Urgent(height))?;
                 }
             }
+            let deposits_at = self.name_deposits_if_due(now)?;
+            let tick_at = tick_at.min(deposits_at);
             let wake = self.archive.next_wake().map_or(tick_at, |at| at.min(tick_at));
             match self.inbox.recv_timeout(wake.saturating_sub(now)) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -163,7 +184,10 @@ impl Archivist {
                 self.view.progress.announced(height);
                 self.feed(Input::Tip { member, height })
             }
-            Event::Committed { height, id } => self.feed(Input::Committed { height, id }),
+            Event::Committed { height, id } => {
+                self.settle(height, id)?;
+                self.feed(Input::Committed { height, id })
+            }
             Event::Installed(tip) => self.on_installed(tip),
             Event::Gather(header) => {
                 let own = self.own_share(&header)?;
@@ -186,6 +210,14 @@ impl Archivist {
             } => self.on_answer(request, member, answer),
             Event::Damaged(height) => self.on_damaged(height),
             Event::Wanted(height) => self.on_wanted(height),
+            Event::Receipt(receipt) => self.feed(Input::Receipt(receipt)),
+            Event::ReceiptAnswered { member, answer } => self.on_receipt_answered(member, answer),
+            Event::ParcelAnswered {
+                request,
+                member,
+                header,
+                answer,
+            } => self.on_parcel_answered(request, member, &header, answer),
             Event::Stop => Ok(()),
         }
     }
@@ -286,6 +318,14 @@ impl Archivist {
                 let max = u64::from(max).min(HEADERS_MAX);
                 self.ask(request, member, &ShareAsk::Headers { from, max })
             }
+            Effect::AskParcel {
+                request,
+                member,
+                header,
+            } => self.ask_parcel(request, member, header),
+            Effect::KeepShare { header, share } => self.keep_own(&header, &share),
+            Effect::AskReceipt { member, blocks } => self.ask_receipt(member, blocks),
+            Effect::Discharge { height, block } => self.discharge(height, block),
             Effect::Opened { job, block } => self.on_opened(job, block),
             Effect::Failed { job, error } => self.on_failed(job, error),
             Effect::Apply(certified) => self.apply(*certified),
@@ -405,7 +445,13 @@ impl Archivist {
                     Withheld::Busy => ShareRefusal::Busy,
                 }),
             },
-            Some(ShareAnswer::Missing | ShareAnswer::Holds(_)) | None => {
+            Some(
+                ShareAnswer::Missing
+                | ShareAnswer::Holds(_)
+                | ShareAnswer::Parcel(_)
+                | ShareAnswer::Receipt(_),
+            )
+            | None => {
                 self.feed(Input::HeadersRefused { request, member })?;
                 self.feed(Input::Snapshots {
                     request,

@@ -268,7 +268,7 @@ impl Chain {
 
     /// Tells one member, or all, how far this node is.
     fn tell_tip(&self, member: Option<MemberId>) {
-        let message = codec::encode(&Direct::Tip(self.tip.header.height));
+        let message = codec::encode(&Direct::Tip(self.height_to_offer()));
         let net = self.courier.net();
         let sent = match member {
             Some(member) => net.send(member, message),
@@ -277,6 +277,14 @@ impl Chain {
         if let Err(error) = sent {
             tracing::debug!(%error, "could not tell the tip");
         }
+    }
+
+    /// The tip's height; or one more where that block's header can be offered and others must hear of it, because there may be
+    /// too few shares of it until they fetch their own.
+    fn height_to_offer(&self) -> Height {
+        let height = self.tip.header.height;
+        let decided = self.view.decided_at(height.next()).is_some();
+        if decided { height.next() } else { height }
     }
 
     fn on_wait(&mut self, id: TransactionId, reply: Reply<CommittedTransaction>) {

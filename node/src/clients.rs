@@ -14,8 +14,8 @@ use crate::query;
 use crate::recent::CommittedBlock;
 use crate::view::{OUTBOX_MAX, View};
 use salus_api::{
-    BlockHead, MemberFaults, MemberStatus, NodeStatus, PrincipalState, Rejection, Request, StateAnswer,
-    StorageStatus,
+    BlockHead, DepositStatus, MemberFaults, MemberStatus, NodeStatus, PrincipalState, Rejection, Request,
+    StateAnswer, StorageStatus,
 };
 use salus_execution::Faults;
 use salus_types::state::{StateFault, StateKey};
@@ -135,6 +135,7 @@ impl ClientDesk {
             .filter(|peer| peer.connected)
             .count();
         let small = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+        let deposits = view.deposits.usage();
         NodeStatus {
             height,
             block: tip.map_or(BlockId::new(Hash::ZERO), |tip| tip.id),
@@ -149,6 +150,11 @@ impl ClientDesk {
             scrub: view.progress.scrub(),
             sync: view.progress.sync(),
             unread: view.progress.unread(),
+            deposits: DepositStatus {
+                held: deposits.count,
+                bytes: deposits.bytes,
+                oldest: deposits.oldest,
+            },
             storage: StorageStatus {
                 shares_bytes: view.shares.bytes(),
                 index_bytes: view.index.bytes().unwrap_or(0),

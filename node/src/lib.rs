@@ -25,6 +25,7 @@ mod clock;
 pub mod config;
 mod courier;
 pub mod demo;
+mod deposits;
 pub mod home;
 pub mod memory;
 pub mod mempool;

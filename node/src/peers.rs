@@ -5,6 +5,7 @@ use crate::admission::admit;
 use crate::archivist;
 use crate::chain;
 use crate::courier::Courier;
+use crate::deposits;
 use crate::pieces;
 use crate::releases;
 use crate::view::View;
@@ -16,7 +17,7 @@ use salus_net::{GossipId, Protocol, Reply, Verdict};
 use salus_seal::{AskedShare, CheckedShare};
 use salus_store::{CERTIFICATE_CHECKPOINT, StoreError};
 use salus_types::tree::TreePrefix;
-use salus_types::{BlockId, Header, Height, MemberId, codec};
+use salus_types::{BlockId, Header, Height, MemberId, ShareReceipt, codec};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -90,6 +91,11 @@ impl PeerDesk {
             Ok(ShareAsk::Holds { height }) => self.view.shares.contains(height).map(ShareAnswer::Holds),
             Ok(ShareAsk::Snapshots) => Ok(ShareAnswer::Snapshots(self.view.snapshots.offers())),
             Ok(ShareAsk::SnapshotPart { height, prefix }) => self.snapshot_part(height, &prefix),
+            Ok(ShareAsk::Parcel { height, block }) => {
+                tracing::debug!(%from, %height, "a member asked for what is deposited for it");
+                self.parcel(from, height, block)
+            }
+            Ok(ShareAsk::Receipt { blocks }) => self.receipt(blocks),
             Err(_) => Ok(ShareAnswer::Missing),
         };
         answer.unwrap_or_else(|error| {
@@ -148,7 +154,36 @@ impl PeerDesk {
         Ok(part.map_or(ShareAnswer::Missing, ShareAnswer::SnapshotPart))
     }
 
-    /// Headers from a height on, up to the last one whose certificate is kept, and not beyond the next one that is kept for
+    /// What is deposited here for a member.
+    fn parcel(&self, member: MemberId, height: Height, block: BlockId) -> Result<ShareAnswer, StoreError> {
+        let Some(deposit) = self.view.deposits.get(height, block)? else {
+            return Ok(ShareAnswer::Missing);
+        };
+        metrics::counter!("salus_parcels_served_total").increment(1);
+        let parcel = deposits::parcel(deposit, member)?;
+        Ok(parcel.map_or(ShareAnswer::Missing, ShareAnswer::Parcel))
+    }
+
+    /// Signs for those of the own shares that are sound on this disk, having read each.
+    fn receipt(&self, mut blocks: Vec<BlockId>) -> Result<ShareAnswer, StoreError> {
+        blocks.truncate(ShareReceipt::BLOCKS_MAX);
+        let mut held = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            match self.view.shares.get_block(&block) {
+                Ok(Some(_)) => held.push(block),
+                Ok(None) => {}
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => tracing::warn!(%error, "no receipt for a share that is damaged"),
+            }
+        }
+        if held.is_empty() {
+            return Ok(ShareAnswer::Missing);
+        }
+        Ok(ShareAnswer::Receipt(self.view.sign_receipt(held)))
+    }
+
+    /// Headers from a height on, up to the last one whose certificate is kept or that is decided but not
+    /// committed, and not beyond the next one that is kept for
     /// good: so whoever follows the chain by these answers keeps those certificates too, and can lead others.
     fn headers(&self, from: Height, max: u64) -> Result<ShareAnswer, StoreError> {
         let index = &self.view.index;
@@ -160,6 +195,14 @@ impl PeerDesk {
             .into_iter()
             .map(|(_, header)| header)
             .collect();
+        let after = from.saturating_add(headers.len() as u64);
+        if headers.len() < count
+            && let Some((header, certificate)) = self.view.decided_at(after)
+        {
+            headers.push(header);
+            let certificate = Some(certificate);
+            return Ok(ShareAnswer::Headers { headers, certificate });
+        }
         let mut certificate = None;
         while let Some(last) = headers.last() {
             certificate = index.certificate(last.height)?;

@@ -94,6 +94,8 @@ pub struct Status {
     pub sync: SyncStatus,
     /// Blocks that a snapshot skipped and that were not opened yet to see what is in them.
     pub unread_blocks: u64,
+    /// What it keeps for other members.
+    pub deposits: Deposits,
     /// What it keeps.
     pub storage: Storage,
 }
@@ -167,6 +169,17 @@ pub struct SyncStatus {
     pub per_second: f64,
     /// How many seconds it takes at that rate.
     pub eta_seconds: Option<u64>,
+}
+
+/// What a validator keeps for others until enough of them hold their shares; only where k > n - 2f.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Deposits {
+    /// Blocks.
+    pub held: u64,
+    /// Their bytes on disk.
+    pub bytes: u64,
+    /// The lowest of their heights, if there is one.
+    pub oldest: Option<u64>,
 }
 
 /// What a validator keeps on disk, in bytes.

@@ -81,6 +81,10 @@ impl FromNetwork {
         match codec::decode(bytes, DIRECT_MAX) {
             Ok(Direct::Consensus(bytes)) => self.tell_chain(chain::Event::Consensus { from, bytes }),
             Ok(Direct::Tip(height)) => self.tell_archive(archivist::Event::Tip { member: from, height }),
+            Ok(Direct::Receipt(receipt)) if receipt.member == from => {
+                self.tell_archive(archivist::Event::Receipt(Box::new(receipt)));
+            }
+            Ok(Direct::Receipt(_)) => tracing::warn!(%from, "a receipt in another member's name"),
             Err(error) => tracing::warn!(%from, %error, "malformed direct message"),
         }
     }

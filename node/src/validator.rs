@@ -339,6 +339,7 @@ impl Running {
             shares,
             wal,
             pieces,
+            deposits,
             snapshots: snapshot_files,
             lock,
             report,
@@ -364,6 +365,7 @@ impl Running {
             shares,
             pieces,
             snapshots: snapshot_files,
+            deposits,
             executor,
             pool: Mempool::new(Limits::default()),
         }));

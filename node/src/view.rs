@@ -12,8 +12,11 @@ use salus_api::{RepairStatus, ScrubStatus, SyncPhase, SyncStatus};
 use salus_archive::{ReadError, RepairFailure, RepairProgress, SyncProgress};
 use salus_execution::Executor;
 use salus_genesis::Params;
-use salus_store::{ChainStore, PieceStore, ShareLog, SnapshotFiles, StoreError};
-use salus_types::{ChainId, Header, Height, MemberId, Slot, UnverifiedTransaction, Validator};
+use salus_store::{ChainStore, DepositStore, PieceStore, ShareLog, SnapshotFiles, StoreError};
+use salus_types::{
+    BlockId, ChainId, CommitCertificate, Header, Height, MemberId, ShareReceipt, Slot, UnverifiedTransaction,
+    Validator,
+};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -38,10 +41,14 @@ pub(crate) struct View {
     pub(crate) pieces: PieceStore,
     /// The state at some heights, for members that are far behind.
     pub(crate) snapshots: SnapshotFiles,
+    /// What is kept for other members.
+    pub(crate) deposits: DepositStore,
     pub(crate) executor: Executor,
     pub(crate) progress: Progress,
     /// Who gets the own shares, and who got them.
     pub(crate) releases: Releases,
+    /// The block after the tip, while it is decided but not open here.
+    decided: Mutex<Option<(Header, CommitCertificate)>>,
     pool: Mutex<Mempool>,
     outbox: Mutex<Vec<UnverifiedTransaction>>,
     recent: RwLock<Recent>,
@@ -59,6 +66,7 @@ pub(crate) struct Parts {
     pub(crate) shares: ShareLog,
     pub(crate) pieces: PieceStore,
     pub(crate) snapshots: SnapshotFiles,
+    pub(crate) deposits: DepositStore,
     pub(crate) executor: Executor,
     pub(crate) pool: Mempool,
 }
@@ -91,9 +99,11 @@ impl View {
             shares: parts.shares,
             pieces: parts.pieces,
             snapshots: parts.snapshots,
+            deposits: parts.deposits,
             executor: parts.executor,
             progress: Progress::default(),
             releases: Releases::new(parts.params.open_policy),
+            decided: Mutex::default(),
             pool: Mutex::new(parts.pool),
             outbox: Mutex::default(),
             recent: RwLock::default(),
@@ -114,6 +124,25 @@ impl View {
 
     pub(crate) fn recent_mut(&self) -> RwLockWriteGuard<'_, Recent> {
         self.recent.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows peers a block that is decided but can't be opened here yet, so that they can give its shares; `None`: no more.
+    pub(crate) fn set_decided(&self, decided: Option<(Header, CommitCertificate)>) {
+        *self.decided.lock().unwrap_or_else(PoisonError::into_inner) = decided;
+    }
+
+    /// The decided block of a height that is not committed here.
+    pub(crate) fn decided_at(&self, height: Height) -> Option<(Header, CommitCertificate)> {
+        let decided = self.decided.lock().unwrap_or_else(PoisonError::into_inner);
+        decided
+            .as_ref()
+            .filter(|(header, _)| header.height == height)
+            .cloned()
+    }
+
+    /// This member's statement that its shares of these blocks are durable. The caller knows that they are.
+    pub(crate) fn sign_receipt(&self, blocks: Vec<BlockId>) -> ShareReceipt {
+        ShareReceipt::sign(self.me, blocks, &self.keys.consensus, &self.chain)
     }
 
     /// The last committed height.

@@ -9,12 +9,15 @@
 //! | requests `shares` | [`ShareAsk`] | [`ShareAnswer`] |
 //! | requests `records` | [`RecordAsk`] | [`RecordAnswer`] |
 
+use salus_records::SealedKeyShare;
 use salus_types::codec::{Decode, Encode};
 use salus_types::snapshot::{SnapshotOffer, SnapshotPart};
 use salus_types::tree::TreePrefix;
 use salus_types::{
-    BlockId, CommitCertificate, Header, Height, SignedOpenRequest, SignedShare, UnverifiedTransaction,
+    BlockId, CommitCertificate, Hash, Header, Height, ShareReceipt, SignedOpenRequest, SignedShare,
+    UnverifiedTransaction,
 };
+use std::fmt;
 
 /// Bytes of a direct message, at most.
 pub(crate) const DIRECT_MAX: usize = 64 << 10;
@@ -34,6 +37,8 @@ pub(crate) enum Direct {
     Consensus(Vec<u8>),
     /// How far the sender has committed: sent on connecting and every few seconds.
     Tip(Height),
+    /// The sender's shares of these blocks are durable. Sent only where k > n - 2f.
+    Receipt(ShareReceipt),
 }
 
 /// Transactions on their way to every proposer.
@@ -126,6 +131,18 @@ pub(crate) enum ShareAsk {
         /// Which part.
         prefix: TreePrefix,
     },
+    /// What the holder has deposited of the asker's share of a block. Asked only where k > n - 2f.
+    Parcel {
+        /// The block's height.
+        height: Height,
+        /// Which block: it may be decided without being committed yet.
+        block: BlockId,
+    },
+    /// A receipt for the holder's shares of those of these blocks that it has, at most [`ShareReceipt::BLOCKS_MAX`].
+    Receipt {
+        /// Which blocks.
+        blocks: Vec<BlockId>,
+    },
 }
 
 /// The answer to a [`ShareAsk`].
@@ -150,6 +167,10 @@ pub(crate) enum ShareAnswer {
     SnapshotPart(SnapshotPart),
     /// Held, but not handed out.
     Withheld(Withheld),
+    /// What is deposited of the asker's share.
+    Parcel(Parcel),
+    /// The holder's shares of these blocks are durable.
+    Receipt(ShareReceipt),
 }
 
 /// Why a holder keeps its share to itself.
@@ -159,6 +180,23 @@ pub(crate) enum Withheld {
     NotAllowed,
     /// The asker has had as many as it may for now, or the holder could not decide.
     Busy,
+}
+
+/// What one member keeps of another's share. Only that one can open it.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Parcel {
+    /// The key share, sealed to the asker's release key.
+    pub envelope: SealedKeyShare,
+    /// Siblings from the asker's leaf up to the share root.
+    pub path: Vec<Hash>,
+    /// The asker's fragment of the ciphertext.
+    pub fragment: Vec<u8>,
+}
+
+impl fmt::Debug for Parcel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Parcel({} B)", self.fragment.len())
+    }
 }
 
 /// About pieces of health records.
@@ -217,7 +255,7 @@ mod tests {
     use salus_types::codec;
     use salus_types::state::StateKey;
     use salus_types::{
-        ContractId, Hash, MemberId, OpenRequest, PrincipalId, SealedShare, Signature, Slot, Timestamp,
+        ContractId, MemberId, OpenRequest, PrincipalId, SealedShare, Signature, Slot, Timestamp,
     };
 
     fn golden<T: Encode + Decode<()> + PartialEq>(value: &T, expected: Expect) {
@@ -342,6 +380,43 @@ mod tests {
             };
             golden(&ask, expected);
         }
+        let parcel = Parcel {
+            envelope: [4; 81],
+            path: Vec::new(),
+            fragment: vec![5],
+        };
+        golden(
+            &ShareAnswer::Parcel(parcel),
+            expect![
+                "07040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404000105"
+            ],
+        );
+        golden(
+            &ShareAsk::Parcel { height, block },
+            expect!["05fb012c0707070707070707070707070707070707070707070707070707070707070707"],
+        );
+        let blocks = vec![block];
+        golden(
+            &ShareAsk::Receipt {
+                blocks: blocks.clone(),
+            },
+            expect!["06010707070707070707070707070707070707070707070707070707070707070707"],
+        );
+        let key = salus_types::SecretKey::from_seed(&[1; 32]);
+        let chain = salus_types::ChainId::new(Hash::new([2; 32]));
+        let receipt = ShareReceipt::sign(salus_types::MemberId::new(3), blocks, &key, &chain);
+        golden(
+            &Direct::Receipt(receipt.clone()),
+            expect![
+                "0203010707070707070707070707070707070707070707070707070707070707070707b83212cd1014ad84d19fe61c6381d92e4e7e989dfd001bc6deb63459be10abc3559508b990373bee271818d35f7e8b3bde9f09d53c3fe76da846ac05a818a70a"
+            ],
+        );
+        golden(
+            &ShareAnswer::Receipt(receipt),
+            expect![
+                "0803010707070707070707070707070707070707070707070707070707070707070707b83212cd1014ad84d19fe61c6381d92e4e7e989dfd001bc6deb63459be10abc3559508b990373bee271818d35f7e8b3bde9f09d53c3fe76da846ac05a818a70a"
+            ],
+        );
         golden(&RecordAsk::Store(vec![4]), expect!["000104"]);
         golden(&RecordAsk::Release(vec![5]), expect!["010105"]);
         golden(

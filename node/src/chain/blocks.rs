@@ -2,11 +2,13 @@
 
 use super::timers::Alarm;
 use super::{Chain, Halt, fault_or};
+use crate::deposits::{self, Parties};
 use crate::wire::{BodyAnswer, BodyAsk};
 use salus_consensus::Input;
 use salus_execution::{BlockEnv, ExecutedBlock, Selection};
 use salus_net::{Bytes, Protocol};
-use salus_seal::{Binding, DataKey, Dealing, Parameters, seal};
+use salus_seal::{Binding, CheckedDealing, DataKey, Dealing, Parameters, seal};
+use salus_store::Deposit;
 use salus_types::{
     BlockId, Body, Header, Height, MemberId, Round, SealedShare, Timestamp, Transaction, TransactionId, codec,
 };
@@ -42,6 +44,8 @@ pub(super) struct Candidate {
     pub(super) executed: ExecutedBlock,
     /// The own share; `None` if this member's slot was not dealt.
     pub(super) share: Option<SealedShare>,
+    /// What is kept for the others, until it is on disk; only where k > n - 2f.
+    pub(super) deposit: Option<Deposit>,
     /// The dealing as it is sent: shared by all sends.
     pub(super) push: Option<Bytes>,
 }
@@ -76,6 +80,11 @@ impl Blocks {
 
     pub(super) fn get(&self, block: &BlockId) -> Option<&Candidate> {
         self.good.get(block)
+    }
+
+    /// Takes out the deposit of a block, if it is not on disk yet.
+    fn take_deposit(&mut self, block: &BlockId) -> Option<Deposit> {
+        self.good.get_mut(block)?.deposit.take()
     }
 
     /// Notes that a proposal's dealing is missing; whether it still is.
@@ -149,9 +158,11 @@ impl Chain {
             let payload = transaction.payload();
             self.view.pool().remove(payload.sender, payload.sequence);
         }
-        let Some((header, candidate)) = self.seal_block(&env, round, selection) else {
+        let sealed = self.seal_block(&env, round, selection);
+        let Some((header, mut candidate, dealing)) = sealed else {
             return Ok(());
         };
+        candidate.deposit = self.make_deposit(&header, &dealing)?;
         let block = header.id(&self.view.chain);
         self.blocks.good.insert(block, candidate);
         self.push_dealing(block);
@@ -168,7 +179,12 @@ impl Chain {
         self.view.clock.wall().max(self.tip.header.time.saturating_add(1))
     }
 
-    fn seal_block(&self, env: &BlockEnv, round: Round, selection: Selection) -> Option<(Header, Candidate)> {
+    fn seal_block(
+        &self,
+        env: &BlockEnv,
+        round: Round,
+        selection: Selection,
+    ) -> Option<(Header, Candidate, CheckedDealing)> {
         let Selection {
             taken: transactions,
             evidence,
@@ -225,9 +241,27 @@ impl Chain {
                 ids,
                 executed,
                 share,
+                deposit: None,
                 push: Some(push),
             },
+            sealed.into_checked(),
         ))
+    }
+
+    /// What to keep for the others of a checked dealing: nothing where a certificate proves that k honest members hold
+    /// their shares.
+    fn make_deposit(&self, header: &Header, dealing: &CheckedDealing) -> Result<Option<Deposit>, Halt> {
+        if self.validators.certificate_suffices(header.sealing.threshold) {
+            return Ok(None);
+        }
+        let parties = Parties {
+            chain: self.view.chain,
+            me: self.view.me,
+            validators: &self.validators,
+            members: &self.view.executor.members(&self.view.index)?,
+        };
+        let random = || self.view.random();
+        Ok(Some(deposits::make(parties, header, dealing, random)))
     }
 
     /// Hands the dealing of a block out to every other validator.
@@ -376,6 +410,7 @@ impl Chain {
         match judged {
             Ok((mut candidate, checked)) => {
                 candidate.share = checked.share(self.view.slot);
+                candidate.deposit = self.make_deposit(&header, &checked)?;
                 candidate.push = Some(push_bytes(&header, checked.dealing()));
                 self.blocks.good.insert(block, candidate);
                 self.blocks.wanted.remove(&block);
@@ -402,8 +437,12 @@ impl Chain {
         }
     }
 
-    /// Makes the own share of a block durable: before the vote for it.
+    /// Makes the own share of a block durable: before the vote for it. Where there is a deposit, that comes first: who finds
+    /// the own share after a crash knows that the deposit was durable too.
     pub(super) fn keep_share(&mut self, block: BlockId) -> Result<(), Halt> {
+        if let Some(deposit) = self.blocks.take_deposit(&block) {
+            self.view.deposits.put(block, &deposit)?;
+        }
         let Some(candidate) = self.blocks.get(&block) else {
             // After a restart the dealing is gone, but the share was kept before the vote that is replayed.
             return match self.view.shares.location(&block)? {

@@ -26,6 +26,10 @@ impl Chain {
             None => {
                 tracing::info!(height = %header.height, "decided without its body here: gathering it from shares");
                 self.tell_archive(archivist::Event::Gather(Box::new(header.clone())));
+                if !self.validators.certificate_suffices(header.sealing.threshold) {
+                    self.view.set_decided(Some((header.clone(), certificate.clone())));
+                    self.tell_tip(None);
+                }
                 self.phase = Phase::Gathering(Box::new((header, certificate)));
                 Ok(())
             }
@@ -94,6 +98,7 @@ impl Chain {
             share: self.view.shares.location(&id)?,
             reseals: &[],
         })?;
+        self.view.set_decided(None);
         let header = candidate.header.clone();
         let (block, executed) = blocks::shared(candidate);
         self.clean_pool(header.height, &block.body.transactions, &executed.state);

@@ -98,6 +98,7 @@ impl Chain {
             ids,
             executed,
             share: None,
+            deposit: None,
             push: None,
         }))
     }

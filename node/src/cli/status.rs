@@ -102,6 +102,14 @@ fn storage_rows(status: &Status) -> Vec<(&'static str, String)> {
     let storage = status.storage;
     let kept = storage.shares_bytes + storage.index_bytes + storage.wal_bytes;
     let shares = bytes_text(storage.shares_bytes);
+    let deposits = match status.deposits.oldest {
+        Some(oldest) => format!(
+            "{} of {} blocks from height {oldest}",
+            bytes_text(status.deposits.bytes),
+            status.deposits.held
+        ),
+        None => "nothing".into(),
+    };
     vec![
         (
             "kept here",
@@ -109,6 +117,7 @@ fn storage_rows(status: &Status) -> Vec<(&'static str, String)> {
         ),
         ("bodies in full", bytes_text(storage.full_replication_bytes)),
         ("pieces of records", bytes_text(storage.pieces_bytes)),
+        ("kept for others", deposits),
     ]
 }
 

@@ -30,6 +30,10 @@ pub(crate) struct TestnetArguments {
     /// How many hospitals, 1 to 31.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=31))]
     validators: u16,
+    /// k, how many shares open a block; n - 2f if not given. More, up to n - f - ceil(f/2), takes less room, and deposits
+    /// until enough hospitals have signed that they hold their shares.
+    #[arg(long, value_name = "K")]
+    threshold: Option<u16>,
     /// The folder to write; it must not exist yet, or be empty.
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
@@ -66,12 +70,15 @@ pub(crate) struct Layout {
 }
 
 pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), CliError> {
+    let mut params = Params::usual(usize::from(arguments.validators));
+    params.threshold = arguments.threshold.unwrap_or(params.threshold);
+    params.open_policy = arguments.open_policy;
     let layout = write_testnet(
         &arguments.dir,
         &arguments.name,
         arguments.validators,
+        params,
         arguments.base_port,
-        arguments.open_policy,
     )?;
     let params = &layout.genesis.agreement().params;
     let start: Vec<String> = layout
@@ -125,8 +132,8 @@ pub(crate) fn write_testnet(
     dir: &Path,
     name: &str,
     validators: u16,
+    params: Params,
     base_port: u16,
-    open_policy: OpenPolicy,
 ) -> Result<Layout, CliError> {
     let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
@@ -164,10 +171,7 @@ pub(crate) fn write_testnet(
     let genesis = Genesis::new(Agreement {
         name: name.into(),
         time: Clock::start().wall(),
-        params: Params {
-            open_policy,
-            ..Params::usual(usize::from(validators))
-        },
+        params,
         members: members.collect(),
         principals: staff
             .iter()

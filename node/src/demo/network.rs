@@ -3,7 +3,7 @@
 use super::tell::Teller;
 use crate::cli::{CliError, Layout, write_testnet};
 use crate::remote::{Remote, Status};
-use salus_genesis::OpenPolicy;
+use salus_genesis::Params;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -30,7 +30,13 @@ impl Network {
             data_encoding::HEXLOWER.encode(&crate::random_bytes()[..4])
         );
         let folder = std::env::temp_dir().join(name);
-        let layout = write_testnet(&folder, "demo", validators, 0, OpenPolicy::Members)?;
+        let layout = write_testnet(
+            &folder,
+            "demo",
+            validators,
+            Params::usual(usize::from(validators)),
+            0,
+        )?;
         let processes = layout.homes.iter().map(|_| None).collect();
         Ok(Self {
             layout,

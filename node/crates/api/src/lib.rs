@@ -47,9 +47,9 @@ pub use error::{ErrorBody, ErrorCode};
 pub use events::{Cursor, CursorParseError, EventLog, PublishedBlock};
 pub use refusal::{PieceRefusal, QueryRefusal, ReadRefusal, Rejection};
 pub use request::{
-    BlockHead, CommittedTransaction, LogPage, MemberFaults, MemberStatus, NodeStatus, PrincipalState,
-    QueryAnswer, ReconstructedBlock, Release, ReleasePurpose, RepairStatus, Reply, Request, ScrubPass,
-    ScrubStatus, ShareHolder, ShareState, StateAnswer, StorageStatus, SyncPhase, SyncStatus,
+    BlockHead, CommittedTransaction, DepositStatus, LogPage, MemberFaults, MemberStatus, NodeStatus,
+    PrincipalState, QueryAnswer, ReconstructedBlock, Release, ReleasePurpose, RepairStatus, Reply, Request,
+    ScrubPass, ScrubStatus, ShareHolder, ShareState, StateAnswer, StorageStatus, SyncPhase, SyncStatus,
     TransactionStatus,
 };
 pub use routes::openapi;

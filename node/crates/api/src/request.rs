@@ -210,6 +210,8 @@ pub struct NodeStatus {
     pub sync: SyncStatus,
     /// Blocks that a snapshot skipped and that were not opened yet to see what is in them.
     pub unread: u64,
+    /// What it keeps for other members.
+    pub deposits: DepositStatus,
     /// What it keeps on disk.
     pub storage: StorageStatus,
 }
@@ -292,6 +294,17 @@ pub struct ScrubPass {
     pub damaged: u64,
     /// Of these, rebuilt since.
     pub repaired: u64,
+}
+
+/// What a node keeps for other members until enough of them hold their shares; only where k > n - 2f.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DepositStatus {
+    /// Blocks.
+    pub held: u64,
+    /// Their bytes on disk.
+    pub bytes: u64,
+    /// The lowest of their heights; `None` without any.
+    pub oldest: Option<Height>,
 }
 
 /// What a node keeps on disk, in bytes.

@@ -8,8 +8,8 @@ use salus_types::snapshot::{
 use salus_types::state::TreeChanges;
 use salus_types::tree::TreePrefix;
 use salus_types::{
-    BlockId, ChainId, CommitCertificate, Hash, Header, Height, MemberId, SealedShare, SignedShare, Slot,
-    Validator, ValidatorSet, WrongShare,
+    BlockId, ChainId, CommitCertificate, Hash, Header, Height, MemberId, SealedShare, ShareReceipt,
+    SignedShare, Slot, Validator, ValidatorSet, WrongShare,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -93,6 +93,8 @@ pub struct Config {
     pub snapshot_bytes_per_second: u64,
     /// The pause before the second pass of repair; doubles with each pass that repairs nothing, up to 64 times as long.
     pub repair_pause: Duration,
+    /// How long receipts for a deposit may take to come by themselves, and how often they are asked for after that.
+    pub receipt_interval: Duration,
 }
 
 /// Something that happened.
@@ -119,6 +121,15 @@ pub enum Input {
     },
     /// The reader no longer waits.
     Cancel(JobId),
+    /// The answer to [`Effect::AskParcel`].
+    Parcel {
+        /// What was asked.
+        request: RequestId,
+        /// Who answered.
+        member: MemberId,
+        /// The own share that was put together, unchecked, or why there is none.
+        result: Result<SealedShare, ShareRefusal>,
+    },
     /// The answer to [`Effect::AskShare`].
     Share {
         /// What was asked.
@@ -187,6 +198,21 @@ pub enum Input {
     Missing(Vec<RangeInclusive<Height>>),
     /// An own share that is lost or damaged and that somebody waits for, or that was whole until just now: before all others.
     Urgent(Height),
+    /// There is a deposit of a committed block. Saying it again is harmless; at most 4,096 are watched at once, so the
+    /// shell says it again for the lowest heights from time to time.
+    Deposited {
+        /// The block's committed header.
+        header: Box<Header>,
+        /// Whether the own share of it is durable.
+        own: bool,
+    },
+    /// A member says that it holds its shares of some blocks, asked or by itself. Nothing in it has been checked.
+    Receipt(Box<ShareReceipt>),
+    /// The answer to [`Effect::AskReceipt`] is over: its receipt, if there was one, came before.
+    ReceiptAnswered {
+        /// Who was asked.
+        member: MemberId,
+    },
     /// The answer to [`Effect::NeedHeader`]; `None` if there is none, which puts the repair off.
     Header {
         /// The height asked for.
@@ -211,6 +237,39 @@ pub enum Effect {
         block: BlockId,
         /// Why.
         purpose: Purpose,
+    },
+    /// Ask a member for what it keeps of the own share in its deposit; open it with the own key and answer with
+    /// [`Input::Parcel`]. Only where k shares may not be at honest members, and once too few of them answered.
+    AskParcel {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// Whom to ask.
+        member: MemberId,
+        /// Of which block.
+        header: Box<Header>,
+    },
+    /// Make the own share durable that a deposit gave back. Its block is certified, but perhaps not committed here yet:
+    /// others may need the share before this node can open the block.
+    KeepShare {
+        /// The block.
+        header: Box<Header>,
+        /// The share.
+        share: SealedShare,
+    },
+    /// Ask a member for a receipt for its shares of these blocks, at most [`ShareReceipt::BLOCKS_MAX`]; answer with
+    /// [`Input::Receipt`] and always with [`Input::ReceiptAnswered`].
+    AskReceipt {
+        /// Whom to ask.
+        member: MemberId,
+        /// Of which blocks.
+        blocks: Vec<BlockId>,
+    },
+    /// Enough members hold their shares of a block: delete the deposit.
+    Discharge {
+        /// Its height.
+        height: Height,
+        /// The block.
+        block: BlockId,
     },
     /// A read is done.
     Opened {
@@ -545,6 +604,7 @@ impl Config {
             leap_pause: Duration::from_secs(60),
             snapshot_bytes_per_second: 64 << 20,
             repair_pause: Duration::from_secs(5),
+            receipt_interval: Duration::from_secs(2),
         }
     }
 }

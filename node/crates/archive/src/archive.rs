@@ -1,5 +1,6 @@
 use crate::catch_up::CatchUp;
-use crate::gather::{Gather, Step, WrongAnswer};
+use crate::deposits::Deposits;
+use crate::gather::{Gather, Parceled, Step, What, WrongAnswer};
 use crate::leap::{Around, Leap, is_far};
 use crate::peers::Peers;
 use crate::reads::Reads;
@@ -8,7 +9,7 @@ use crate::{
     Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError, RepairFailure, RequestId,
     Resume, ShareRefusal, SyncPhase, SyncProgress, Tip,
 };
-use salus_seal::{OpenError, OpenedBlock};
+use salus_seal::{OpenError, OpenedBlock, SealingError};
 use salus_types::snapshot::SnapshotPart;
 use salus_types::{BlockId, Header, Height, MemberId, SealedShare, SignedShare, Slot, ValidatorSet};
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub struct Archive {
     repair: Repair,
     /// The own tip when this node fell behind.
     behind_from: Option<Height>,
+    deposits: Deposits,
 }
 
 impl Archive {
@@ -43,6 +45,7 @@ impl Archive {
             leap: Leap::default(),
             repair: Repair::default(),
             behind_from: None,
+            deposits: Deposits::default(),
             config,
         }
     }
@@ -86,6 +89,7 @@ impl Archive {
                 self.leap
                     .next_wake(&self.config, is_far(&self.config, &self.peers, &self.catch_up)),
             )
+            .chain(self.deposits.next_wake())
             .chain(self.repair.next_wake().filter(|_| self.can_repair()))
             .min()
     }
@@ -94,6 +98,11 @@ impl Archive {
     pub fn reset(&mut self, tip: Tip) {
         self.catch_up.reset(tip);
         self.drop_unplanned();
+    }
+
+    /// Whether validators keep deposits of blocks with this k, so that members should sign that they hold their shares.
+    pub fn wants_receipts(&self, threshold: u16) -> bool {
+        !self.catch_up.validators().certificate_suffices(threshold)
     }
 
     /// The last height that this node has.
@@ -121,6 +130,11 @@ impl Archive {
                 member,
                 result,
             } => self.share(now, (request, member), result, effects),
+            Input::Parcel {
+                request,
+                member,
+                result,
+            } => self.parcel(now, (request, member), result, effects),
             Input::Tip { member, height } => self.peers.set_tip(member, Some(height)),
             Input::Headers {
                 request,
@@ -155,6 +169,15 @@ impl Archive {
             }
             Input::Missing(ranges) => self.missing(effects, |repair| repair.add(&ranges)),
             Input::Urgent(height) => self.missing(effects, |repair| repair.urge(height)),
+            Input::Deposited { header, own } => {
+                let (config, validators) = (&self.config, self.catch_up.validators());
+                effects.extend(self.deposits.hold(now, config, validators, &header, own));
+            }
+            Input::Receipt(receipt) => {
+                let (config, validators) = (&self.config, self.catch_up.validators());
+                effects.extend(self.deposits.receipt(config, validators, &receipt));
+            }
+            Input::ReceiptAnswered { member } => self.deposits.answered(now, &self.config, member),
             Input::Header { height, header } => self.begin_repair(now, height, header, effects),
         }
     }
@@ -163,6 +186,7 @@ impl Archive {
         self.peers.set_connected(member, false);
         self.catch_up.lost(member);
         self.leap.lost(member);
+        self.deposits.lost(member);
         for gather in self.gathers.values_mut() {
             gather.lost(member);
         }
@@ -226,22 +250,60 @@ impl Archive {
         effects: &mut Vec<Effect>,
     ) {
         let (request, member) = from;
-        let gathers = self.gathers.values_mut();
-        let Some(gather) = gathers.into_iter().find(|gather| gather.knows(request)) else {
+        let mut gathers = self.gathers.values_mut();
+        let Some(gather) = gathers.find(|gather| gather.knows(request)) else {
             return;
         };
+        let height = gather.height();
         if let Err(WrongAnswer { error, evidence }) =
             gather.answer(now, &self.config, &mut self.peers, from, result)
         {
             self.peers.suspect(now, member, &self.config);
-            tracing::warn!(%member, height = %gather.height(), %error, "a holder signed a wrong share");
+            tracing::warn!(%member, %height, %error, "a holder signed a wrong share");
             effects.push(Effect::Blame {
                 member,
                 request,
-                height: gather.height(),
+                height,
                 fault: Fault::Share(error),
                 evidence: Some(evidence),
             });
+        }
+    }
+
+    fn parcel(
+        &mut self,
+        now: Duration,
+        from: (RequestId, MemberId),
+        result: Result<SealedShare, ShareRefusal>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (request, member) = from;
+        let mut gathers = self.gathers.iter_mut();
+        let Some((key, gather)) = gathers.find(|(_, gather)| gather.knows(request)) else {
+            return;
+        };
+        let (key, height) = (*key, gather.height());
+        match gather.parcel(now, &mut self.peers, from, result) {
+            Parceled::None => {}
+            Parceled::Own(share) => {
+                let header = Box::new(gather.header().clone());
+                effects.push(Effect::KeepShare { header, share });
+                self.own_share_back(now, key, effects);
+            }
+            Parceled::Bad => {
+                self.peers.suspect(now, member, &self.config);
+                tracing::warn!(%member, %height, "what a member had deposited is not the own share");
+            }
+        }
+    }
+
+    /// A deposit gave the own share back: that is all that repair wants.
+    fn own_share_back(&mut self, now: Duration, key: Key, effects: &mut Vec<Effect>) {
+        let (purpose, height, _) = key;
+        if purpose == Purpose::Repair {
+            self.gathers.remove(&key);
+            self.repair.finish(now, &self.config, height, true);
+            effects.push(Effect::Progress(self.repair.progress()));
         }
     }
 
@@ -256,6 +318,8 @@ impl Archive {
                 self.begin_sync(now, block, header, effects);
             }
             effects.extend(self.catch_up.apply());
+            let (config, peers) = (&self.config, &self.peers);
+            effects.extend(self.deposits.ask(now, config, peers));
             while self.can_repair()
                 && let Some(height) = self.repair.begin(now)
             {
@@ -274,12 +338,19 @@ impl Archive {
             match gather.advance(now, &self.config, &mut self.peers) {
                 Step::Ask(asks) => {
                     let (purpose, height, block) = *key;
-                    effects.extend(asks.into_iter().map(|(request, member)| Effect::AskShare {
-                        request,
-                        member,
-                        height,
-                        block,
-                        purpose,
+                    effects.extend(asks.into_iter().map(|(request, member, what)| match what {
+                        What::Share => Effect::AskShare {
+                            request,
+                            member,
+                            height,
+                            block,
+                            purpose,
+                        },
+                        What::Parcel => Effect::AskParcel {
+                            request,
+                            member,
+                            header: Box::new(gather.header().clone()),
+                        },
                     }))
                 }
                 Step::Done(result) => ended.push((*key, result)),
@@ -298,10 +369,15 @@ impl Archive {
         some
     }
 
+    fn gather(&self, now: Duration, header: Header) -> Result<Gather, SealingError> {
+        let parcels = self.wants_receipts(header.sealing.threshold);
+        Gather::new(now, &self.config, header, parcels)
+    }
+
     fn begin_reads(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         while let Some(waiting) = self.reads.begin() {
             let (block, height) = (waiting.block, waiting.header.height);
-            let mut gather = match Gather::new(now, &self.config, *waiting.header) {
+            let mut gather = match self.gather(now, *waiting.header) {
                 Ok(gather) => gather,
                 Err(error) => {
                     self.end_read(&block, Err(ReadError::Header(error)), effects);
@@ -336,7 +412,7 @@ impl Archive {
 
     fn begin_sync(&mut self, now: Duration, block: BlockId, header: Header, effects: &mut Vec<Effect>) {
         let height = header.height;
-        match Gather::new(now, &self.config, header) {
+        match self.gather(now, header) {
             Ok(gather) => {
                 self.gathers.insert((Purpose::Sync, height, block), gather);
             }
@@ -384,7 +460,7 @@ impl Archive {
             .and_then(|header| {
                 let block = header.id(&self.config.chain);
                 self.repair.spend(now, &self.config, &header);
-                let gather = Gather::new(now, &self.config, *header).ok()?;
+                let gather = self.gather(now, *header).ok()?;
                 Some((block, gather.frugal()))
             });
         match gather {

@@ -150,6 +150,11 @@ impl CatchUp {
         self.tip
     }
 
+    /// The validators that decide the heights after the tip.
+    pub(crate) const fn validators(&self) -> &ValidatorSet {
+        &self.validators
+    }
+
     pub(crate) fn threshold(&self) -> usize {
         self.validators.threshold()
     }

@@ -9,18 +9,25 @@ use salus_types::{BlockId, Header, Height, MemberId, SealedShare, SignedShare, S
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// Members asked for a parcel at once: each sends as much as a share.
+const PARCELS_MAX: usize = 2;
+
 /// One block, asked for until it opens or everyone has been asked often enough.
 #[derive(Debug)]
 pub(crate) struct Gather {
     header: Header,
     block: BlockId,
     need: usize,
+    /// Whether members may keep the own share in their deposits.
+    parcels: bool,
     /// Of distinct slots.
     good: Vec<CheckedShare>,
     /// What was asked and not answered, of all attempts: late answers count.
     asks: BTreeMap<RequestId, Ask>,
     /// Whom the current attempt has asked.
     asked: BTreeSet<MemberId>,
+    /// Whom it has asked for a parcel.
+    asked_parcel: BTreeSet<MemberId>,
     /// Why a member gave no share, the latest word.
     notes: BTreeMap<MemberId, Note>,
     attempt: u32,
@@ -40,8 +47,29 @@ pub(crate) struct Gather {
 #[derive(Clone, Copy, Debug)]
 struct Ask {
     member: MemberId,
+    what: What,
     sent: Duration,
     overdue: bool,
+}
+
+/// What a member is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Its share.
+    Share,
+    /// What its deposit holds of the own share.
+    Parcel,
+}
+
+/// What a parcel was.
+#[derive(Debug)]
+pub(crate) enum Parceled {
+    /// None came, or nobody waits for it.
+    None,
+    /// The own share.
+    Own(SealedShare),
+    /// No share of this block. Only the own key shows that, so it proves nothing to others.
+    Bad,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,21 +89,29 @@ pub(crate) struct WrongAnswer {
 /// What to do next.
 pub(crate) enum Step {
     /// Ask these, then wait.
-    Ask(Vec<(RequestId, MemberId)>),
+    Ask(Vec<(RequestId, MemberId, What)>),
     /// It is over.
     Done(Box<Result<OpenedBlock, ReadError>>),
 }
 
 impl Gather {
-    pub(crate) fn new(now: Duration, config: &Config, header: Header) -> Result<Self, SealingError> {
+    /// `parcels`: whether members may keep the own share in their deposits.
+    pub(crate) fn new(
+        now: Duration,
+        config: &Config,
+        header: Header,
+        parcels: bool,
+    ) -> Result<Self, SealingError> {
         let need = Layout::of(header.sealing)?.threshold();
         Ok(Self {
             block: header.id(&config.chain),
             header,
             need,
+            parcels,
             good: Vec::new(),
             asks: BTreeMap::new(),
             asked: BTreeSet::new(),
+            asked_parcel: BTreeSet::new(),
             notes: BTreeMap::new(),
             attempt: 1,
             failed: false,
@@ -96,6 +132,10 @@ impl Gather {
         self.header.height
     }
 
+    pub(crate) const fn header(&self) -> &Header {
+        &self.header
+    }
+
     pub(crate) fn knows(&self, request: RequestId) -> bool {
         self.asks.contains_key(&request)
     }
@@ -114,11 +154,7 @@ impl Gather {
         (request, member): (RequestId, MemberId),
         result: Result<SignedShare, ShareRefusal>,
     ) -> Result<(), WrongAnswer> {
-        // An answer in another's name is not that member's.
-        if self.asks.get(&request).is_none_or(|ask| ask.member != member) {
-            return Ok(());
-        }
-        let Some(ask) = self.asks.remove(&request) else {
+        let Some(ask) = self.take_ask(request, member, What::Share) else {
             return Ok(());
         };
         let checked = result.map(|answer| self.check(config, peers, member, answer));
@@ -142,6 +178,39 @@ impl Gather {
         self.failed = true;
         self.notes.insert(member, note);
         outcome
+    }
+
+    /// Takes the own share that was put together from a member's deposit.
+    pub(crate) fn parcel(
+        &mut self,
+        now: Duration,
+        peers: &mut Peers,
+        (request, member): (RequestId, MemberId),
+        result: Result<SealedShare, ShareRefusal>,
+    ) -> Parceled {
+        let Some(ask) = self.take_ask(request, member, What::Parcel) else {
+            return Parceled::None;
+        };
+        let Ok(share) = result else {
+            return Parceled::None;
+        };
+        peers.answered(member, now.saturating_sub(ask.sent));
+        match CheckedShare::check(share, &self.header) {
+            Ok(share) => {
+                self.keep(share.clone());
+                Parceled::Own(share.into_share())
+            }
+            Err(_) => Parceled::Bad,
+        }
+    }
+
+    /// An answer in another's name is not that member's, and one to another question is none.
+    fn take_ask(&mut self, request: RequestId, member: MemberId, what: What) -> Option<Ask> {
+        let ask = self.asks.get(&request)?;
+        if ask.member != member || ask.what != what {
+            return None;
+        }
+        self.asks.remove(&request)
     }
 
     /// Checks a share against the header, and against whom it came from.
@@ -192,13 +261,17 @@ impl Gather {
             self.attempt = self.attempt.saturating_add(1);
             self.failed = true;
             self.asked.clear();
+            self.asked_parcel.clear();
         }
         if now >= self.hedge_at && !self.frugal {
             self.extra = self.extra.saturating_add(1);
             self.hedge_at = now.saturating_add(config.hedge_delay);
         }
-        let asks = self.ask(now, peers);
-        if self.more || self.pending() > 0 {
+        let mut asks = self.ask(now, peers);
+        if !self.more && self.pending(What::Share) == 0 {
+            asks.extend(self.ask_parcels(now, config, peers));
+        }
+        if self.more || self.pending(What::Share) > 0 || self.pending(What::Parcel) > 0 {
             return Step::Ask(asks);
         }
         if self.attempt >= config.attempts {
@@ -236,40 +309,78 @@ impl Gather {
             if now >= ask.sent.saturating_add(config.ask_timeout) {
                 ask.overdue = true;
                 self.failed = true;
-                self.notes.insert(ask.member, Note::Silent);
+                if ask.what == What::Share {
+                    self.notes.insert(ask.member, Note::Silent);
+                }
                 peers.silent(ask.member, config);
             }
         }
     }
 
-    fn pending(&self) -> usize {
-        self.asks.values().filter(|ask| !ask.overdue).count()
+    fn pending(&self, what: What) -> usize {
+        let waits = |ask: &&Ask| !ask.overdue && ask.what == what;
+        self.asks.values().filter(waits).count()
     }
 
-    fn ask(&mut self, now: Duration, peers: &mut Peers) -> Vec<(RequestId, MemberId)> {
+    fn ask(&mut self, now: Duration, peers: &mut Peers) -> Vec<(RequestId, MemberId, What)> {
         let missing = self.need.saturating_sub(self.good.len());
         let target = match self.failed && !self.frugal {
             true => usize::MAX,
             false => missing.saturating_add(self.extra),
         };
         let mut candidates = self.candidates(now, peers).into_iter();
-        let room = target.saturating_sub(self.pending());
+        let room = target.saturating_sub(self.pending(What::Share));
         let mut asks = Vec::new();
         for member in candidates.by_ref().take(room) {
-            let request = peers.next_request();
             self.asked.insert(member);
-            self.asks.insert(
-                request,
-                Ask {
-                    member,
-                    sent: now,
-                    overdue: false,
-                },
-            );
-            asks.push((request, member));
+            asks.push(self.note_ask(now, peers, member, What::Share));
         }
         self.more = candidates.next().is_some();
         asks
+    }
+
+    /// Everyone was asked for a share, and there are too few: whoever keeps a deposit gives the own one back.
+    fn ask_parcels(
+        &mut self,
+        now: Duration,
+        config: &Config,
+        peers: &mut Peers,
+    ) -> Vec<(RequestId, MemberId, What)> {
+        let have_own = self.good.iter().any(|share| share.slot() == config.slot);
+        if !self.parcels || have_own || self.header.sealing.slots <= config.slot.get() {
+            return Vec::new();
+        }
+        let room = PARCELS_MAX.saturating_sub(self.pending(What::Parcel));
+        let holders = peers.holders(now).into_iter();
+        let next: Vec<MemberId> = holders
+            .map(|(member, _)| member)
+            .filter(|member| !self.asked_parcel.contains(member))
+            .take(room)
+            .collect();
+        next.into_iter()
+            .map(|member| {
+                self.asked_parcel.insert(member);
+                self.note_ask(now, peers, member, What::Parcel)
+            })
+            .collect()
+    }
+
+    fn note_ask(
+        &mut self,
+        now: Duration,
+        peers: &mut Peers,
+        member: MemberId,
+        what: What,
+    ) -> (RequestId, MemberId, What) {
+        let request = peers.next_request();
+        let ask = Ask {
+            member,
+            what,
+            sent: now,
+            overdue: false,
+        };
+        self.asks.insert(request, ask);
+        (request, member, what)
     }
 
     /// Holders not yet asked in this attempt whose slot is not at hand.

@@ -24,6 +24,9 @@
 //! - **Leap**: a node that is thousands of blocks behind takes the state from a snapshot instead. Headers first; then the parts of the
 //!   newest snapshot whose root stands in one, from all who hold it, each checked by itself; then block for block. Whenever that
 //!   fails, it goes on block by block.
+//! - **Deposits**: where a certificate does not prove that k honest members hold their share (k > n - 2f), a node keeps
+//!   what the others need to get theirs back (a *deposit*) until k + f of them have signed that they hold it. When too few
+//!   shares answer, a gather asks for the own share in the others' deposits (a *parcel*).
 //! - **Repair**: newest first, paced, in passes; what cannot be repaired in one pass is tried in the next.
 //!
 //! Beside all this, [`durability`] calculates how long shares last under given risks.
@@ -35,6 +38,7 @@
 //! - [`Effect::Apply`] comes in the order of heights without gaps, one at a time, and only for blocks that a certificate
 //!   of the validators in force covers.
 //! - Each purpose gathers by itself: holders log why they were asked, so a read never rides on a repair.
+//! - [`Effect::Discharge`] comes only after verified receipts of k + f distinct members, this node among them or not.
 //! - Every queue, set and wait is bounded.
 #![deny(clippy::arithmetic_side_effects)]
 
@@ -42,6 +46,7 @@ mod api;
 mod archive;
 
 mod catch_up;
+mod deposits;
 mod leap;
 mod parts;
 mod reads;

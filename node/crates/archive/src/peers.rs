@@ -91,10 +91,17 @@ impl Peers {
         holders.into_iter().map(|(_, holder)| holder).collect()
     }
 
+    /// Members that can be asked and hold shares, in the order of their numbers.
+    pub(crate) fn connected_holders(&self) -> impl Iterator<Item = MemberId> + '_ {
+        let peers = self.peers.iter();
+        peers
+            .filter(|(_, peer)| peer.connected && peer.holds.is_some())
+            .map(|(member, _)| *member)
+    }
+
     /// How many holders can be asked.
     pub(crate) fn holders_connected(&self) -> usize {
-        let connected = |peer: &&Peer| peer.connected && peer.holds.is_some();
-        self.peers.values().filter(connected).count()
+        self.connected_holders().count()
     }
 
     /// How many holders there are, connected or not, besides this node.

@@ -2,6 +2,7 @@
 
 mod accusing;
 mod catching_up;
+mod depositing;
 mod leaping;
 mod reading;
 mod repairing;

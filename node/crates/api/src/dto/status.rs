@@ -48,6 +48,8 @@ pub(crate) struct StatusDto {
     /// Blocks that a snapshot skipped and that were not opened yet to see what is in them: until then, transactions and log
     /// entries in them are not found here.
     pub(crate) unread_blocks: u64,
+    /// What it keeps for other members.
+    pub(crate) deposits: DepositsDto,
     /// What it keeps on disk.
     pub(crate) storage: StorageDto,
 }
@@ -146,6 +148,18 @@ impl From<&SyncStatus> for SyncDto {
     }
 }
 
+/// What a node keeps for other members until enough of them hold their shares; only where k > n - 2f.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Deposits)]
+pub(crate) struct DepositsDto {
+    /// Blocks.
+    pub(crate) held: u64,
+    /// Their bytes on disk.
+    pub(crate) bytes: u64,
+    /// The lowest of their heights; null without any.
+    pub(crate) oldest: Option<u64>,
+}
+
 /// What a node keeps on disk, in bytes.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Storage)]
@@ -233,6 +247,11 @@ impl StatusDto {
             scrub: status.scrub.into(),
             sync: (&status.sync).into(),
             unread_blocks: status.unread,
+            deposits: DepositsDto {
+                held: status.deposits.held,
+                bytes: status.deposits.bytes,
+                oldest: status.deposits.oldest.map(Height::get),
+            },
             storage: StorageDto {
                 shares_bytes: status.storage.shares_bytes,
                 index_bytes: status.storage.index_bytes,

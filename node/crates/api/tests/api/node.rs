@@ -329,6 +329,11 @@ fn status() -> NodeStatus {
             remaining: Some(Duration::from_secs(3)),
         },
         unread: 5,
+        deposits: salus_api::DepositStatus {
+            held: 3,
+            bytes: 4_000,
+            oldest: Some(Height::new(5)),
+        },
         storage: StorageStatus {
             shares_bytes: 10,
             index_bytes: 20,

@@ -475,6 +475,12 @@ impl World {
                 self.header_asks.push((member, from, max));
                 self.answer_headers(request, member, from, max);
             }
+            Effect::AskParcel { .. } | Effect::KeepShare { .. } => {
+                panic!("asked for a parcel where a certificate suffices: {effect:?}")
+            }
+            Effect::AskReceipt { .. } | Effect::Discharge { .. } => {
+                panic!("there is no deposit: {effect:?}")
+            }
             Effect::Opened { job, block } => {
                 assert_eq!(block.body(), self.block(block.height()).dealing.body());
                 assert!(self.opened.insert(job, block).is_none());
