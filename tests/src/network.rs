@@ -27,6 +27,8 @@ const LOG_TAIL_BYTES: u64 = 3_000;
 pub struct Options {
     /// How many validators, 1 to 31.
     pub validators: u16,
+    /// k, shares that open a block; `None` for n - 2f.
+    pub threshold: Option<u16>,
     /// WebAssembly of contracts besides the registry (1) and the access contract (2); they get the numbers from 3 on.
     pub contracts: Vec<Vec<u8>>,
     /// Where the network's temporary folder is made; `None` for the system's folder for temporary files.
@@ -51,6 +53,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             validators: 4,
+            threshold: None,
             contracts: Vec::new(),
             parent: None,
             log_filter: None,
@@ -334,6 +337,28 @@ impl Network {
         end(&mut process).map_err(system(format!("validator {validator}")))
     }
 
+    /// Stops a validator's process where it is (SIGSTOP): it keeps its connections and answers nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run, or the system does not let it be stopped.
+    pub fn pause(&self, validator: usize) -> Result<(), NetworkError> {
+        let process = self
+            .node(validator)?
+            .process()
+            .as_ref()
+            .map(Child::id)
+            .ok_or_else(|| NetworkError::Unknown(format!("running validator {validator}")))?;
+        let status = Command::new("kill")
+            .args(["-STOP", &process.to_string()])
+            .status()
+            .map_err(system("kill"))?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(NetworkError::Unknown(format!("process {process}"))),
+        }
+    }
+
     /// Kills all validators without warning: all get the signal before the first is waited for.
     ///
     /// # Errors
@@ -522,9 +547,12 @@ fn testnet(binary: &Path, folder: &Path, options: &Options) -> Result<Layout, Ne
         &options.validators.to_string(),
         "--open-policy",
         open_policy,
-        "--dir",
     ]);
+    if let Some(threshold) = options.threshold {
+        command.args(["--threshold", &threshold.to_string()]);
+    }
     let output = command
+        .arg("--dir")
         .arg(folder)
         .stdin(Stdio::null())
         .output()

@@ -8,6 +8,8 @@
 mod bad_input;
 #[path = "process/blame.rs"]
 mod blame;
+#[path = "process/deposits.rs"]
+mod deposits;
 #[path = "process/kills.rs"]
 mod kills;
 #[path = "process/lagging.rs"]
