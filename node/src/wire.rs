@@ -339,9 +339,9 @@ mod tests {
             &ShareAnswer::SnapshotPart(entries),
             expect!["05010105000000026b0576616c7565"],
         );
-        let split = SnapshotPart::Split(std::array::from_fn(|digit| {
+        let split = SnapshotPart::Split(Box::new(std::array::from_fn(|digit| {
             Hash::new([u8::try_from(digit).unwrap_or_default(); 32])
-        }));
+        })));
         golden(
             &ShareAnswer::SnapshotPart(split),
             expect![

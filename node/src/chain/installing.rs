@@ -9,9 +9,6 @@ use salus_types::Height;
 use salus_types::snapshot::SnapshotTarget;
 use salus_types::state::TreeChanges;
 
-/// How far beyond its tip peers may be for a node to write snapshots, in intervals: one that catches up has better things to do.
-const BEHIND_MAX: u64 = 1;
-
 impl Chain {
     /// The archive has written all parts of a snapshot whose root stands in a certified header. Durable when this returns; only
     /// then does the rest of the node hear of it.
@@ -60,12 +57,12 @@ impl Chain {
         self.events.skip_to(self.tip.header.height);
     }
 
-    /// Has a snapshot written if the tip's height is due and this node is about in step.
+    /// Has a snapshot written if the tip's height is due. Not while peers are further ahead than the next one that is due: a node
+    /// that catches up has better things to do.
     pub(super) fn export_if_due(&self) {
         let (height, interval) = (self.tip.header.height, self.snapshot_interval);
         let is_due = interval > 0 && height.get().is_multiple_of(interval);
-        let limit = height.saturating_add(interval.saturating_mul(BEHIND_MAX));
-        if is_due && !self.view.progress.is_behind(limit) {
+        if is_due && !self.view.progress.is_behind(height.saturating_add(interval)) {
             self.export();
         }
     }

@@ -51,7 +51,9 @@ struct Source {
 impl Parts {
     /// What is left to fetch of a snapshot, of which these parts are there.
     pub(crate) fn new(target: SnapshotTarget, there: &[StagedPart]) -> Self {
-        let records = there.iter().map(|part| (part.prefix.clone(), part.record));
+        let records = there
+            .iter()
+            .map(|part| (part.prefix.clone(), part.record.clone()));
         let mut parts = Self {
             target,
             records: records.collect(),
@@ -121,11 +123,11 @@ impl Parts {
 
     /// Wants a part, or, if it is there, those below it.
     fn want(&mut self, prefix: TreePrefix, hash: Hash) {
-        match self.records.get(&prefix).copied() {
+        match self.records.get(&prefix).cloned() {
             None => drop(self.todo.insert(prefix, hash)),
             Some(PartRecord::Entries(_)) => {}
             Some(PartRecord::Split(places)) => {
-                for ((_, child), hash) in children(&prefix).zip(places) {
+                for ((_, child), hash) in children(&prefix).zip(*places) {
                     if hash != Hash::ZERO {
                         self.want(child, hash);
                     }

@@ -25,9 +25,9 @@ use crate::frame::{Format, Found, HEAD};
 use buckets::{Buckets, SortedEntry};
 use salus_types::codec;
 use salus_types::snapshot::{
-    CheckedPart, PART_BYTES_MAX, PART_LENGTH_MAX, SnapshotOffer, SnapshotPart, SnapshotTarget,
+    CheckedPart, PART_BYTES_MAX, PART_LENGTH_MAX, Places, SnapshotOffer, SnapshotPart, SnapshotTarget,
 };
-use salus_types::state::{StateReader, TREE_ARITY, tree_digit};
+use salus_types::state::{StateReader, tree_digit};
 use salus_types::tree::{TreeNode, TreePrefix};
 use salus_types::{Hash, Height};
 use std::collections::BTreeMap;
@@ -299,7 +299,7 @@ impl Writer<'_> {
             return self.lower(prefix, hash, &entries);
         }
         let places = self.split(prefix, hash)?;
-        for (digit, hash) in (0..).zip(&places) {
+        for (digit, hash) in (0..).zip(places.iter()) {
             if let Some(child) = prefix.child(digit) {
                 self.upper(&child, hash, buckets)?;
             }
@@ -329,12 +329,12 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn split(&mut self, prefix: &TreePrefix, hash: &Hash) -> Result<[Hash; TREE_ARITY], StoreError> {
+    fn split(&mut self, prefix: &TreePrefix, hash: &Hash) -> Result<Places, StoreError> {
         let node = self.view.tree_node(prefix.as_path());
         let node = node.map_err(|fault| StoreError::IndexDamaged(fault.to_string()))?;
         let node = node.and_then(|bytes| TreeNode::decode(&bytes));
-        let places = node.ok_or_else(not_its_root)?.place_hashes();
-        self.part(prefix, hash, SnapshotPart::Split(places))?;
+        let places = Box::new(node.ok_or_else(not_its_root)?.place_hashes());
+        self.part(prefix, hash, SnapshotPart::Split(places.clone()))?;
         Ok(places)
     }
 

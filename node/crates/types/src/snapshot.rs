@@ -55,11 +55,14 @@ pub struct StagedPart {
     pub record: PartRecord,
 }
 
+/// The hashes of a node's sixteen places.
+pub type Places = Box<[Hash; TREE_ARITY]>;
+
 /// A part of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum SnapshotPart {
     /// Too much for one part: the hashes of the sixteen places below the prefix.
-    Split([Hash; TREE_ARITY]),
+    Split(Places),
     /// Every entry below the prefix, ascending by the hash of its key.
     Entries(Vec<(StateKey, Vec<u8>)>),
 }
@@ -68,7 +71,7 @@ pub enum SnapshotPart {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckedPart {
     /// The prefixes that are still to come, with their hashes.
-    Split([Hash; TREE_ARITY]),
+    Split(Places),
     /// The entries, and what follows from them.
     Entries {
         /// The entries to store.
@@ -154,19 +157,19 @@ fn check_entries(prefix: &TreePrefix, entries: Vec<(StateKey, Vec<u8>)>) -> Resu
 }
 
 /// What became of a part: enough to go on with a snapshot after a restart without its entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum PartRecord {
     /// It was split into these.
-    Split([Hash; TREE_ARITY]),
+    Split(Places),
     /// Its entries are there; this is how their subtree stands in its parent.
     Entries(TreePlace),
 }
 
 impl CheckedPart {
     /// What is remembered of it.
-    pub const fn record(&self) -> PartRecord {
+    pub fn record(&self) -> PartRecord {
         match self {
-            Self::Split(places) => PartRecord::Split(*places),
+            Self::Split(places) => PartRecord::Split(places.clone()),
             Self::Entries { place, .. } => PartRecord::Entries(*place),
         }
     }

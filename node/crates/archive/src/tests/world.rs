@@ -142,14 +142,14 @@ fn part_at(prefix: &TreePrefix, entries: &[(StateKey, Vec<u8>)]) -> SnapshotPart
         return SnapshotPart::Entries(below);
     }
     let level = prefix.length();
-    SnapshotPart::Split(std::array::from_fn(|digit| {
+    SnapshotPart::Split(Box::new(std::array::from_fn(|digit| {
         let digit = u8::try_from(digit).unwrap();
         let inside = below
             .iter()
             .filter(|(key, _)| tree_digit(&key.path(), level) == digit);
         let inside: Vec<(StateKey, Vec<u8>)> = inside.cloned().collect();
         subtree(&prefix.child(digit).unwrap(), &hashed(&inside)).0.hash()
-    }))
+    })))
 }
 
 fn state_root(at: u64) -> Hash {

@@ -22,13 +22,16 @@ pub struct StateView {
     height: Option<Height>,
 }
 
+/// A value that was replaced; `None` if there was none.
+type OldValue = Option<Vec<u8>>;
+
 /// What recent blocks replaced, for the views that still show it.
 #[derive(Debug, Default)]
 pub(super) struct Undo {
     /// Blocks whose replaced values are remembered, oldest first, with the keys they wrote.
     blocks: VecDeque<(Height, Vec<Vec<u8>>)>,
     /// For each key, which block replaced what, oldest first.
-    values: BTreeMap<Vec<u8>, VecDeque<(Height, Option<Vec<u8>>)>>,
+    values: BTreeMap<Vec<u8>, VecDeque<(Height, OldValue)>>,
     bytes: usize,
 }
 

@@ -74,7 +74,7 @@ fn fetch(files: &SnapshotFiles, target: SnapshotTarget) -> Vec<(TreePrefix, u64,
         assert!(codec::encode(&part).len() <= PART_LENGTH_MAX);
         let checked = part.check(&prefix, &hash).unwrap();
         if let CheckedPart::Split(places) = &checked {
-            let children = (0..).zip(places).filter(|(_, hash)| **hash != Hash::ZERO);
+            let children = (0..).zip(places.iter()).filter(|(_, hash)| **hash != Hash::ZERO);
             wanted.extend(children.map(|(digit, hash)| (prefix.child(digit).unwrap(), *hash)));
         }
         parts.push((prefix, bytes, checked));
@@ -202,7 +202,7 @@ proptest! {
         prop_assert_eq!(there.len(), parts.len() / 2);
         for (prefix, bytes, part) in &parts {
             if let Some(staged) = there.iter().find(|staged| staged.prefix == *prefix) {
-                prop_assert_eq!((staged.bytes, staged.record), (*bytes, part.record()));
+                prop_assert_eq!((staged.bytes, staged.record.clone()), (*bytes, part.record()));
             } else {
                 chain.stage_part(prefix, *bytes, part).unwrap();
             }
@@ -434,4 +434,70 @@ fn a_snapshot_file_has_these_bytes() {
     file.read_exact_at(&mut bytes, 0).unwrap();
     let shown: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     expect_test::expect!["53414c5553534e5000000001534c53500000000ee524f0a1010105000000026b0576616c7565534c5358000000253f87a80d005cad974fc28fe175fd5ea467f7f4190bb965e5bce13ded5755a816328e5cbf790a01000c0000000000000026"].assert_eq(&shown);
+}
+
+/// The height `number` with one entry of its own.
+fn small_block(store: &Store, number: u64, parent: BlockId) -> BlockId {
+    let header = header(number, 0, parent);
+    let key = StateKey::new(ContractId::new(2), &number.to_be_bytes());
+    let batch = CommitBatch {
+        header: &header,
+        id: header.id(&CHAIN),
+        certificate: None,
+        state: &[(key, Some(vec![1; 100]))].into(),
+        tree: &TreeChanges::new(),
+        transactions: &[],
+        patients: &[],
+        share: None,
+        reseals: &[],
+    };
+    store.chain.commit(&batch).unwrap();
+    header.id(&CHAIN)
+}
+
+/// What writing a snapshot of a large state costs, and what blocks cost meanwhile:
+/// `ENTRIES=1000000 cargo test -p salus-store --lib -- --ignored --nocapture a_large_state`.
+#[test]
+#[ignore = "a measurement of about a minute"]
+#[expect(
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "it measures and tells"
+)]
+fn a_large_state_is_written_while_blocks_go_on() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path(), &crate::testing::key()).unwrap();
+    let count = std::env::var("ENTRIES").map_or(200_000, |count| count.parse().unwrap());
+    let (genesis, mut parent) = founded(&store.chain, &entries(&mut Numbers(10), count, 200));
+    let view = store.chain.view();
+    let mut height = 0;
+    let mut commit = || {
+        height += 1;
+        let begun = std::time::Instant::now();
+        parent = small_block(&store, height, parent);
+        begun.elapsed()
+    };
+    let mut alone: Vec<Duration> = (0..200).map(|_| commit()).collect();
+    let files = store.snapshots.clone();
+    let exported = std::thread::spawn(move || {
+        let begun = std::time::Instant::now();
+        (files.export(&view, target(&genesis)).unwrap(), begun.elapsed())
+    });
+    let mut beside = Vec::new();
+    while !exported.is_finished() {
+        beside.push(commit());
+        std::thread::sleep(Duration::from_millis(20)); // no network is faster
+    }
+    let (offer, took) = exported.join().unwrap();
+    for (name, times) in [("alone", &mut alone), ("beside", &mut beside)] {
+        times.sort_unstable();
+        let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+        eprintln!(
+            "{} commits {name}: median {median:?}, longest {longest:?}",
+            times.len()
+        );
+    }
+    let (index, file) = (store.chain.bytes().unwrap(), store.snapshots.bytes());
+    let state = offer.bytes;
+    eprintln!("{count} entries, {state} B of state, {index} B of index: {file} B written in {took:?}");
 }

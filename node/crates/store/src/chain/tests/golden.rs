@@ -4,6 +4,9 @@ use super::*;
 use crate::shares::{Resealing, ShareLocation};
 use crate::testing::Numbers;
 use expect_test::expect;
+use salus_types::snapshot::{CheckedPart, SnapshotPart, SnapshotTarget};
+use salus_types::state::TREE_ARITY;
+use salus_types::tree::{TreePrefix, subtree};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -122,4 +125,56 @@ fn merged_rows_have_these_bytes() {
         .unwrap();
     expect![[r#"[("700100000000000000000000000000000030", "00d01f160270016d10bb1b28", 514)]"#]]
         .assert_eq(&format!("{rows:?}"));
+}
+
+#[test]
+fn a_snapshot_on_its_way_has_these_entries() {
+    let index = MemoryIndex::new();
+    let chain = ChainStore::in_memory(&index).unwrap();
+    let entries = vec![(state_key(4), b"value".to_vec())];
+    let hashed = [(state_key(4).path(), Hash::of_content(b"value"))];
+    let state_root = subtree(&TreePrefix::ROOT, &hashed).0.hash();
+    let one = Header {
+        state_root,
+        ..header(1, 0, start(&chain))
+    };
+    let headers = [(one.id(&CHAIN), one.clone())];
+    chain.keep_headers(&headers, &certificate(&one)).unwrap();
+    let height = one.height;
+    chain.stage(&SnapshotTarget { height, state_root }).unwrap();
+    let part = SnapshotPart::Entries(entries).check(&TreePrefix::ROOT, &state_root);
+    chain.stage_part(&TreePrefix::ROOT, 10, &part.unwrap()).unwrap();
+    let prefix = TreePrefix::from_path(&[1, 15]).unwrap();
+    let split = CheckedPart::Split(Box::new([Hash::new([7; 32]); TREE_ARITY]));
+    chain.stage_part(&prefix, 0, &split).unwrap();
+    let all = || {
+        let mut lines = String::new();
+        let mut visit = |key: &[u8], value: &[u8]| {
+            if b"ENqmu".contains(&key[0]) {
+                lines.push_str(&shown(key, value));
+            }
+            true
+        };
+        chain.walk_prefix(&[], &mut visit).unwrap();
+        lines
+    };
+    expect![[r#"
+        E 0000000104 = 76616c7565
+        N  = 68 bytes, 33e476ea3bb7b08af746568340a6c0e8be962c40feda13e5c86d20ebac14e0d0
+        m staged = 01b78709e0c0b5a33f5d96a295382596d3a7970b55a6364d8cba21261f8ad0b98d
+        m tip = 00000000000000008d71d683943efafb0accdbe737c5c153082843b7d60faaa5b114f57e3ab39cb4
+        q  = 0a0102b78709e0c0b5a33f5d96a295382596d3a7970b55a6364d8cba21261f8ad0b98d
+        q 010f = 514 bytes, 1f163dc31278feca1e8b2158ef6aeafb0440b712de8e1833512f923eafc9a057
+    "#]]
+    .assert_eq(&all());
+    chain.install(height, &TreeChanges::new()).unwrap();
+    chain.clear_unused().unwrap();
+    expect![[r#"
+        E 0000000104 = 76616c7565
+        N  = 68 bytes, 33e476ea3bb7b08af746568340a6c0e8be962c40feda13e5c86d20ebac14e0d0
+        m side = 01
+        m tip = 00000000000000016b4f791dc1e3bb5508bd21c97c8ba9df53bfa6f8f0b72a7188e52ae31c5339e1
+        u 0000000000000001 = 0000000000000001
+    "#]]
+    .assert_eq(&all());
 }
