@@ -9,47 +9,57 @@ use wasmparser::{
 
 /// Structural limits. They bound the time and memory of compiling a module, so that no local clock has to.
 pub mod limit {
-    /// Bytes of a module.
-    pub const MODULE_BYTES: usize = 256 << 10;
-    /// Function types.
-    pub const TYPES: usize = 512;
-    /// Parameters of a function.
-    pub const PARAMETERS: usize = 32;
-    /// Results of a function.
-    pub const RESULTS: usize = 8;
-    /// Imports; there are 21 to choose from.
-    pub const IMPORTS: usize = 64;
-    /// Functions.
-    pub const FUNCTIONS: usize = 4_096;
-    /// Globals.
-    pub const GLOBALS: usize = 256;
-    /// Exports.
-    pub const EXPORTS: usize = 64;
-    /// Entries of the table.
-    pub const TABLE_ENTRIES: usize = 4_096;
-    /// Data segments.
-    pub const DATA_SEGMENTS: usize = 1_024;
-    /// Element segments.
-    pub const ELEMENT_SEGMENTS: usize = 64;
-    /// Entries of all element segments together.
-    pub const ELEMENT_ENTRIES: usize = 8_192;
-    /// Locals of a function, parameters included.
-    pub const LOCALS: usize = 1_024;
-    /// Locals of all functions together.
-    pub const LOCALS_TOTAL: usize = 65_536;
-    /// Bytes of a function's body.
-    pub const BODY_BYTES: usize = 96 << 10;
-    /// Instructions of a function.
-    pub const OPERATORS: usize = 32_768;
-    /// Blocks within blocks.
-    pub const NESTING: usize = 256;
-    /// Targets of one `br_table`.
-    pub const BRANCH_TARGETS: usize = 4_096;
-    /// Pages of memory, of 64 KiB each; also how far it can grow.
-    pub const MEMORY_PAGES: u64 = 64;
-    /// Units of stack height of one run, with all contracts it calls: a frame takes as many as it has locals, operands
-    /// and instructions.
-    pub const STACK_UNITS: u32 = 65_536;
+    macro_rules! limits {
+        ($($(#[$doc:meta])+ $name:ident: $type:ty = $value:expr;)+) => {
+            $($(#[$doc])+ pub const $name: $type = $value;)+
+            /// Every limit by its name.
+            pub const TABLE: &[(&str, u64)] = &[$((stringify!($name), $name as u64),)+];
+        };
+    }
+
+    limits! {
+        /// Bytes of a module.
+        MODULE_BYTES: usize = 256 << 10;
+        /// Function types.
+        TYPES: usize = 512;
+        /// Parameters of a function.
+        PARAMETERS: usize = 32;
+        /// Results of a function.
+        RESULTS: usize = 8;
+        /// Imports; there are 21 to choose from.
+        IMPORTS: usize = 64;
+        /// Functions.
+        FUNCTIONS: usize = 4_096;
+        /// Globals.
+        GLOBALS: usize = 256;
+        /// Exports.
+        EXPORTS: usize = 64;
+        /// Entries of the table.
+        TABLE_ENTRIES: usize = 4_096;
+        /// Data segments.
+        DATA_SEGMENTS: usize = 1_024;
+        /// Element segments.
+        ELEMENT_SEGMENTS: usize = 64;
+        /// Entries of all element segments together.
+        ELEMENT_ENTRIES: usize = 8_192;
+        /// Locals of a function, parameters included.
+        LOCALS: usize = 1_024;
+        /// Locals of all functions together.
+        LOCALS_TOTAL: usize = 65_536;
+        /// Bytes of a function's body.
+        BODY_BYTES: usize = 96 << 10;
+        /// Instructions of a function.
+        OPERATORS: usize = 32_768;
+        /// Blocks within blocks.
+        NESTING: usize = 256;
+        /// Targets of one `br_table`.
+        BRANCH_TARGETS: usize = 4_096;
+        /// Pages of memory, of 64 KiB each; also how far it can grow.
+        MEMORY_PAGES: u64 = 64;
+        /// Units of stack height of one run, with all contracts it calls: a frame takes as many as it has locals, operands
+        /// and instructions.
+        STACK_UNITS: u32 = 65_536;
+    }
 }
 
 /// Why a module cannot become a contract. [`Self::code`] is stable; texts may improve.
@@ -147,6 +157,12 @@ pub enum AdmissionError {
 }
 
 impl AdmissionError {
+    /// Every code there is.
+    pub const CODES: [&'static str; 13] = [
+        "A001", "A002", "A003", "A004", "A005", "A006", "A010", "A011", "A020", "A021", "A022", "A023",
+        "A030",
+    ];
+
     /// The stable code: `A` and three digits.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -217,6 +233,7 @@ pub(crate) struct Survey {
     memory_pages: u64,
     table_entries: u64,
     segment_bytes: usize,
+    element_entries: usize,
     entry_points: Vec<EntryPoint>,
     exports: Vec<String>,
 }
@@ -370,9 +387,10 @@ impl Survey {
         self.segment_bytes = self
             .segment_bytes
             .saturating_add((count as usize).saturating_mul(8));
+        self.element_entries = self.element_entries.saturating_add(count as usize);
         at_most(
             "entries of element segments",
-            count as usize,
+            self.element_entries,
             limit::ELEMENT_ENTRIES,
         )?;
         let ElementKind::Active { offset_expr, .. } = &element.kind else {

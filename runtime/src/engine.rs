@@ -69,8 +69,12 @@ impl Engine {
     ///
     /// [`NodeFault::Setup`] when the operating system refuses that.
     pub fn new(config: &EngineConfig) -> Result<Self, NodeFault> {
+        Self::from_wasmtime(&wasmtime_config(config))
+    }
+
+    pub(crate) fn from_wasmtime(config: &Config) -> Result<Self, NodeFault> {
         let setup = |error: wasmtime::Error| NodeFault::Setup(format!("{error:#}"));
-        let wasmtime = wasmtime::Engine::new(&wasmtime_config(config)).map_err(setup)?;
+        let wasmtime = wasmtime::Engine::new(config).map_err(setup)?;
         Ok(Self {
             full: Arc::new(imports::linker(&wasmtime, false).map_err(setup)?),
             read_only: Arc::new(imports::linker(&wasmtime, true).map_err(setup)?),
@@ -173,7 +177,7 @@ impl fmt::Debug for Module {
 }
 
 /// An allow-list: every switch that could change an outcome is set here, whatever its default.
-fn wasmtime_config(config: &EngineConfig) -> Config {
+pub(crate) fn wasmtime_config(config: &EngineConfig) -> Config {
     let memory_bytes = 64 << 10 << limit::MEMORY_PAGES.ilog2();
     let instances = config.instances.clamp(1, 1_000);
     let mut pool = PoolingAllocationConfig::new();

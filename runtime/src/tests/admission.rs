@@ -263,6 +263,38 @@ fn limits_are_kept() {
     assert_eq!(refusal_of_text(&format!("(module {memory})")).code(), "A004");
 }
 
+/// A number as people write it: `65,536`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups: Vec<_> = groups.map(|group| std::str::from_utf8(group).unwrap()).collect();
+    groups.join(",")
+}
+
+#[test]
+fn the_documented_limits_and_codes_are_the_true_ones() {
+    let document = include_str!("../../../docs/contracts.md");
+    let rows = |start: &str| document.lines().filter(|line| line.starts_with(start)).count();
+    for (name, max) in limit::TABLE {
+        let row = format!("| `{name}` | {} | ", grouped(*max));
+        assert_eq!(rows(&row), 1, "{row}");
+    }
+    for code in AdmissionError::CODES {
+        assert_eq!(rows(&format!("| {code} | ")), 1, "{code}");
+    }
+    assert_eq!(rows("| A0"), AdmissionError::CODES.len());
+    for code in crate::TrapCode::ALL {
+        let row = format!("| {} | `{code:?}`: ", code.number());
+        let charged = if code.charges_whole_limit() {
+            "the whole limit"
+        } else {
+            "what was used"
+        };
+        let found = document.lines().find(|line| line.starts_with(&row)).unwrap();
+        assert!(found.ends_with(&format!("| {charged} |")), "{found}");
+    }
+}
+
 #[test]
 fn what_is_within_the_limits_is_admitted() {
     let functions = "(func)".repeat(4_000);

@@ -2,6 +2,8 @@
 
 mod admission;
 mod calls;
+mod edges;
+mod golden;
 mod hostile;
 
 use crate::{
@@ -21,6 +23,16 @@ pub(super) static UNOPTIMISED: LazyLock<Engine> = LazyLock::new(|| {
         effort: Effort::None,
     };
     Engine::new(&config).unwrap()
+});
+
+/// The interpreter instead of compiled code: nothing of the processor's in it.
+pub(super) static INTERPRETED: LazyLock<Engine> = LazyLock::new(|| {
+    let mut config = crate::engine::wasmtime_config(&EngineConfig {
+        instances: 8,
+        effort: Effort::Speed,
+    });
+    config.target("pulley64").unwrap();
+    Engine::from_wasmtime(&config).unwrap()
 });
 
 pub(super) const SELF: ContractId = ContractId::new(7);
@@ -165,6 +177,10 @@ pub(super) fn refusal(wasm: &[u8]) -> AdmissionError {
 
 pub(super) fn refusal_of_text(text: &str) -> AdmissionError {
     refusal(&wat::parse_str(text).unwrap())
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

@@ -1,0 +1,10 @@
+;; An atomic instruction.
+;; tied to: threads are off
+;; expect: refused A003
+(module
+  (memory (export "memory") 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (func (drop (i32.atomic.load (i32.const 0))))
+  (func (export "salus_execute") (param i32 i32) (result i64)
+    i64.const 0))

@@ -1,0 +1,10 @@
+;; Branch hints that are garbage: dropped unread, so that they cannot steer the compiler.
+;; tied to: custom sections are dropped at admission
+;; expect: returned
+(module
+  (memory (export "memory") 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (@custom "metadata.code.branch_hint" "\ff\ff\ff\ff")
+  (func (export "salus_execute") (param i32 i32) (result i64)
+    i64.const 0))

@@ -1,0 +1,11 @@
+;; An exception.
+;; tied to: exceptions are off
+;; expect: refused A003
+(module
+  (memory (export "memory") 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (tag $t)
+  (func throw $t)
+  (func (export "salus_execute") (param i32 i32) (result i64)
+    i64.const 0))

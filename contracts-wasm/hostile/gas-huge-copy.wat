@@ -1,0 +1,10 @@
+;; Copies its whole memory over itself for ever.
+;; tied to: bulk operations cost by byte
+;; expect: out of gas
+(module
+  (memory (export "memory") 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (func (export "salus_execute") (param i32 i32) (result i64)
+    (loop $again (memory.copy (i32.const 0) (i32.const 1) (i32.const 65535)) br $again)
+    i64.const 0))

@@ -1,0 +1,9 @@
+;; Answers with the longest output there is.
+;; tied to: output is paid by byte
+;; expect: returned 65536 bytes
+(module
+  (memory (export "memory") 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (func (export "salus_execute") (param i32 i32) (result i64)
+    i64.const 65536))

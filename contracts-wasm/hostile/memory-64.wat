@@ -1,0 +1,9 @@
+;; A memory with 64-bit addresses.
+;; tied to: memory64 is off
+;; expect: refused A003
+(module
+  (memory (export "memory") i64 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (func (export "salus_execute") (param i32 i32) (result i64)
+    i64.const 0))

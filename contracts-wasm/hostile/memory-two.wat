@@ -1,0 +1,10 @@
+;; A second memory.
+;; tied to: multi-memory is off
+;; expect: refused A001 multiple memories
+(module
+  (memory (export "memory") 1)
+  (memory 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (func (export "salus_execute") (param i32 i32) (result i64)
+    i64.const 0))

@@ -1,0 +1,9 @@
+;; Names an output beyond its memory.
+;; tied to: results are checked
+;; expect: trapped BadResult
+(module
+  (memory (export "memory") 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (func (export "salus_execute") (param i32 i32) (result i64)
+    i64.const 0xffff00000010))

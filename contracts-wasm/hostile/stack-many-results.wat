@@ -1,0 +1,12 @@
+;; Recursion that carries eight results.
+;; tied to: STACK_UNITS; RESULTS
+;; expect: trapped StackExhausted
+(module
+  (memory (export "memory") 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (func $deeper (result i64 i64 i64 i64 i64 i64 i64 i64) call $deeper)
+  (func (export "salus_execute") (param i32 i32) (result i64)
+    call $deeper
+    drop drop drop drop drop drop drop drop
+    i64.const 0))

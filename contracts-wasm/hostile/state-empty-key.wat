@@ -1,0 +1,11 @@
+;; Writes under the empty key, which a scan could not name.
+;; tied to: keys have 1 to 128 bytes
+;; expect: trapped BadArgument
+(module
+  (import "salus0" "state_set" (func $state_set (param i32 i32 i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (func (export "salus_execute") (param i32 i32) (result i64)
+    (call $state_set (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1))
+    i64.const 0))

@@ -1,0 +1,12 @@
+;; Writes in a query.
+;; tied to: read-only entry points
+;; expect: trapped ReadOnly
+;; entry: query
+(module
+  (import "salus0" "state_set" (func $state_set (param i32 i32 i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "salus_abi_1"))
+  (func (export "salus_alloc") (param i32) (result i32) i32.const 1024)
+  (func (export "salus_query") (param i32 i32) (result i64)
+    (call $state_set (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 1))
+    i64.const 0))
