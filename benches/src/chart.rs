@@ -202,6 +202,10 @@ impl Chart {
             })
             .collect();
         names.sort_by(|one, other| one.0.total_cmp(&other.0));
+        // A line that ends at the upper edge is named above it, where no line of the grid runs through its name.
+        if let Some((y, _, _)) = names.first_mut().filter(|(y, _, _)| *y < TOP + 4.0) {
+            *y = TOP - 10.0;
+        }
         let mut free = f64::MIN;
         for (y, _, _) in &mut names {
             *y = y.max(free);

@@ -7,6 +7,8 @@ use serde::Serialize;
 pub enum Target {
     /// At least this.
     AtLeast(f64),
+    /// At most this.
+    AtMost(f64),
     /// Less than this.
     Below(f64),
 }
@@ -41,6 +43,7 @@ impl Target {
     fn holds(self, value: f64) -> bool {
         match self {
             Self::AtLeast(bound) => value >= bound,
+            Self::AtMost(bound) => value <= bound,
             Self::Below(bound) => value < bound,
         }
     }
@@ -48,6 +51,7 @@ impl Target {
     fn text(self) -> String {
         match self {
             Self::AtLeast(bound) => format!(">= {bound}"),
+            Self::AtMost(bound) => format!("<= {bound}"),
             Self::Below(bound) => format!("< {bound}"),
         }
     }

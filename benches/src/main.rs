@@ -2,8 +2,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 use clap::{Parser, Subcommand, ValueEnum};
-use salus_bench::storage;
+use salus_bench::figures::Report;
 use salus_bench::throughput::{self, Settings};
+use salus_bench::{archive, storage};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -75,6 +76,9 @@ struct FiguresArguments {
     /// Where the validators' folders are made; the system's folder for temporary files without it.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// What everything that looks random follows from; for the archive.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Exit with code 1 if a figure misses its target.
     #[arg(long)]
     check: bool,
@@ -85,9 +89,19 @@ struct FiguresArguments {
 enum Group {
     /// Committed transactions a second, latency, CPU and memory.
     Throughput,
+    /// What shares take on disks and on the wire, and how fast blocks are sealed, opened and repaired.
+    Archive,
 }
 
 impl FiguresArguments {
+    fn archive(&self) -> archive::Settings {
+        archive::Settings {
+            seed: self.seed,
+            load: self.throughput(),
+            parent: self.dir.clone(),
+        }
+    }
+
     fn wants(&self, group: Group) -> bool {
         self.only.is_empty() || self.only.contains(&group)
     }
@@ -170,18 +184,26 @@ fn failed(error: &str) -> ExitCode {
 
 /// Measures and prints; whether all is as it should be.
 async fn figures(arguments: &FiguresArguments) -> Result<bool, String> {
+    let progress = |what: &str| eprintln!("{what} ...");
     let mut good = true;
     if arguments.wants(Group::Throughput) {
-        let progress = |what: &str| eprintln!("{what} ...");
         let measured = throughput::run(&arguments.throughput(), progress).await;
-        let report = measured.map_err(|error| error.to_string())?;
-        for line in report.json_lines().map_err(|error| error.to_string())? {
-            println!("{line}");
-        }
-        println!("\n{}", report.markdown());
-        good &= report.keeps_all_targets() || !arguments.check;
+        good &= print(&measured.map_err(|error| error.to_string())?)?;
     }
-    Ok(good)
+    if arguments.wants(Group::Archive) {
+        let measured = archive::run(&arguments.archive(), progress).await;
+        good &= print(&measured.map_err(|error| error.to_string())?)?;
+    }
+    Ok(good || !arguments.check)
+}
+
+/// Prints a group's figures; whether all keep their targets.
+fn print(report: &Report) -> Result<bool, String> {
+    for line in report.json_lines().map_err(|error| error.to_string())? {
+        println!("{line}");
+    }
+    println!("\n{}", report.markdown());
+    Ok(report.keeps_all_targets())
 }
 
 async fn interrupted() {

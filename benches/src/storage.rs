@@ -24,7 +24,7 @@ mod sheet;
 pub use sheet::{Row, Sheet};
 
 use crate::chart::ChartError;
-use crate::machine::{self, CounterError};
+use crate::machine;
 use cell::Cell;
 use network::Shape;
 use salus_archive::ReadError;
@@ -75,9 +75,6 @@ pub enum StorageError {
     /// A block can't be opened.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The machine's counters.
-    #[error(transparent)]
-    Counter(#[from] CounterError),
     /// A picture.
     #[error(transparent)]
     Chart(#[from] ChartError),
@@ -142,6 +139,21 @@ pub fn run(settings: &Settings, goes_on: impl Fn(&str) -> bool) -> Result<Sheet,
     };
     write(&settings.out, &sheet, &run)?;
     Ok(sheet)
+}
+
+/// What other members write while one joins ten of them and takes its spare share of every block, in bytes.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn joined_beside(parent: Option<&Path>, seed: u64) -> Result<u64, StorageError> {
+    let cell = Cell {
+        shape: Shape::default_of(10),
+        block_bytes: 1 << 20,
+        blocks: 10,
+        openings: 0,
+    };
+    cell.join_alone(parent, seed)
 }
 
 fn command(settings: &Settings) -> String {

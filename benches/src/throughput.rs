@@ -23,6 +23,7 @@ mod ledger;
 mod load;
 mod watch;
 
+use crate::disk::DataFolder;
 use crate::figures::{Report, Target};
 use crate::machine::{self, CounterError, MachineCounters, ProcessCounters};
 use crate::stats::Sorted;
@@ -73,6 +74,9 @@ pub enum BenchError {
     /// The machine's counters.
     #[error(transparent)]
     Counter(#[from] CounterError),
+    /// A validator's folder.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
     /// A request of the generator.
     #[error("the generator could not reach a validator: {0}")]
     Http(#[from] reqwest::Error),
@@ -84,13 +88,19 @@ pub enum BenchError {
 /// What was counted at one moment.
 struct Moment {
     validators: Vec<ProcessCounters>,
+    /// What the validators' folders hold.
+    folders: Vec<DataFolder>,
     generator: ProcessCounters,
     machine: MachineCounters,
 }
 
 impl Moment {
-    fn read(network: &Network) -> Result<Self, CounterError> {
+    fn read(network: &Network) -> Result<Self, BenchError> {
+        let folder = |validator| -> Result<DataFolder, BenchError> {
+            Ok(DataFolder::count(&network.home(validator)?.join("data"))?)
+        };
         Ok(Self {
+            folders: (0..network.validators()).map(folder).collect::<Result<_, _>>()?,
             validators: network
                 .processes()
                 .into_iter()
@@ -99,6 +109,64 @@ impl Moment {
             generator: ProcessCounters::read(std::process::id())?,
             machine: MachineCounters::read()?,
         })
+    }
+}
+
+/// What committed access transactions add to one validator's disk, on average over all of them: bytes that the file system
+/// has set aside.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// How many were committed.
+    pub transactions: usize,
+    /// In how many blocks.
+    pub blocks: usize,
+    /// Bytes of the blocks' bodies.
+    pub bodies: u64,
+    /// Everything.
+    pub everything: u64,
+    /// Of it the share log.
+    pub shares: u64,
+    /// Of it headers, indexes and state.
+    pub index: u64,
+}
+
+/// Full load on a network of its own, and what its disks hold more after it.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn kept(settings: &Settings, progress: impl Fn(&str)) -> Result<Kept, BenchError> {
+    let options = Options {
+        parent: settings.parent.clone(),
+        ..Options::default()
+    };
+    let network = Network::start(options).await?;
+    let measured = async {
+        let (_, full, _) = loaded(&network, settings, &progress).await?;
+        let counted = ledger::count(&network.remote(3)?, full.first, full.last).await?;
+        Ok(kept_between(&full, &counted))
+    };
+    tokio::select! {
+        kept = measured => kept,
+        error = network.until_one_ends() => Err(error.into()),
+    }
+}
+
+fn kept_between(full: &load::Full, counted: &Counted) -> Kept {
+    let pairs = || full.before.folders.iter().zip(&full.after.folders);
+    let mean = |part: fn(&DataFolder) -> u64| {
+        let grown: u64 = pairs()
+            .map(|(before, after)| part(after).saturating_sub(part(before)))
+            .sum();
+        grown / u64::try_from(full.after.folders.len()).unwrap_or(u64::MAX).max(1)
+    };
+    Kept {
+        transactions: counted.transactions,
+        blocks: counted.blocks,
+        bodies: counted.bodies,
+        everything: mean(|folder| folder.total().most()),
+        shares: mean(|folder| folder.shares.most()),
+        index: mean(|folder| folder.index.most()),
     }
 }
 
@@ -125,6 +193,25 @@ async fn measure(
     settings: &Settings,
     progress: impl Fn(&str),
 ) -> Result<Report, BenchError> {
+    let (crowd, full, expires) = loaded(network, settings, &progress).await?;
+    progress("counting on the chain");
+    let counted = ledger::count(&network.remote(3)?, full.first, full.last).await?;
+    ledger::check_sequences(&network.remote(3)?, &crowd, &full.sent).await?;
+    progress(&format!(
+        "light load: {} a second for {} s",
+        settings.light_rate,
+        settings.light.as_secs()
+    ));
+    let light = load::light(network, &crowd, &full.sent, expires, settings).await?;
+    Ok(report(settings, &full, &counted, light))
+}
+
+/// Gathers people, signs, and drives full load.
+async fn loaded(
+    network: &Network,
+    settings: &Settings,
+    progress: &impl Fn(&str),
+) -> Result<(Crowd, load::Full, u64), BenchError> {
     progress(&format!(
         "registering a patient and {} doctors, storing a record, granting",
         settings.doctors
@@ -142,16 +229,7 @@ async fn measure(
         settings.window.as_secs()
     ));
     let full = load::full(network, &crowd, signed, expires, settings).await?;
-    progress("counting on the chain");
-    let counted = ledger::count(&network.remote(3)?, full.first, full.last).await?;
-    ledger::check_sequences(&network.remote(3)?, &crowd, &full.sent).await?;
-    progress(&format!(
-        "light load: {} a second for {} s",
-        settings.light_rate,
-        settings.light.as_secs()
-    ));
-    let light = load::light(network, &crowd, &full.sent, expires, settings).await?;
-    Ok(report(settings, &full, &counted, light))
+    Ok((crowd, full, expires))
 }
 
 fn seconds_up(duration: Duration) -> usize {
@@ -226,6 +304,8 @@ fn report(settings: &Settings, full: &load::Full, counted: &Counted, light: Vec<
     );
     let written = use_.written as f64 / nodes.max(1) as f64 / counted.transactions.max(1) as f64;
     report.add("disk_bytes_written_per_tx_per_node", written, "B", None, nodes);
+    let kept = kept_between(full, counted).everything as f64 / counted.transactions.max(1) as f64;
+    report.add("disk_bytes_kept_per_tx_per_node", kept, "B", None, nodes);
     report.notes.push(machine::description());
     report.notes.push(use_.text(nodes));
     report.notes.push(bound(settings, &use_, counted));

@@ -104,9 +104,9 @@ impl Cell {
                 }
                 let height = Height::new(1 + numbers.below(ledger.blocks.len()) as u64);
                 let mut desk = Desk::new(ledger, first(ledger)?, 0, manners)?;
-                let before = thread_cpu()?;
+                let before = thread_cpu();
                 let (_, took) = desk.open(height)?;
-                processor.push(thread_cpu()? - before);
+                processor.push(thread_cpu() - before);
                 latencies.push(took);
                 blamed += desk.blamed;
             }
@@ -136,18 +136,10 @@ impl Cell {
 
     /// One more member rebuilds its spare share of every block, and nobody else writes.
     fn join(self, ledger: &Ledger, sheet: &mut Sheet) -> Result<(), StorageError> {
-        let others = |ledger: &Ledger| {
-            let count = |member: &Member| Ok(DataFolder::count(&member.home)?.shares.length);
-            ledger
-                .members
-                .iter()
-                .map(count)
-                .sum::<Result<u64, std::io::Error>>()
-        };
         let joined = ledger.join()?;
-        let before = others(ledger)?;
+        let before = kept_by_all(ledger)?;
         let (received, _) = self.rebuild(ledger, &joined, self.shape.members)?;
-        let rewritten = others(ledger)?.abs_diff(before);
+        let rewritten = kept_by_all(ledger)?.abs_diff(before);
         let kept = DataFolder::count(&joined.home)?.shares.length as f64 / self.blocks.max(1) as f64;
         let mut pen = sheet.pen("join", self.shape, self.block_bytes);
         pen.add("received", received, "B/block", self.blocks);
@@ -162,15 +154,27 @@ impl Cell {
         Ok(())
     }
 
+    /// Only joining: what the others' share logs changed by.
+    pub(super) fn join_alone(self, parent: Option<&Path>, seed: u64) -> Result<u64, StorageError> {
+        let mut ledger = Ledger::found(self.shape, parent, seed)?;
+        for _ in 0..self.blocks {
+            ledger.grow(self.block_bytes)?;
+        }
+        let joined = ledger.join()?;
+        let before = kept_by_all(&ledger)?;
+        self.rebuild(&ledger, &joined, self.shape.members)?;
+        Ok(kept_by_all(&ledger)?.abs_diff(before))
+    }
+
     /// Bytes of shares that came in for each block, and time on a processor for each.
     fn rebuild(self, ledger: &Ledger, member: &Member, slot: u16) -> Result<(f64, Duration), StorageError> {
         let honest = vec![Manner::Honest; usize::from(self.shape.members)];
         let mut desk = Desk::new(ledger, member, slot, honest)?;
-        let before = thread_cpu()?;
+        let before = thread_cpu();
         desk.repair(Height::new(1)..=ledger.tip().0)?;
         let blocks = u32::try_from(self.blocks).unwrap_or(u32::MAX).max(1);
         let received = desk.received as f64 / f64::from(blocks);
-        Ok((received, (thread_cpu()? - before) / blocks))
+        Ok((received, (thread_cpu() - before) / blocks))
     }
 
     /// Deals one block anew: what its proposer gathers and sends, and what each member writes.
@@ -181,9 +185,9 @@ impl Cell {
             let (opened, _) = desk.open(Height::new(1))?;
             (opened, desk.received)
         };
-        let before = thread_cpu()?;
+        let before = thread_cpu();
         let (sent, share) = ledger.reseal_bytes(&opened)?;
-        let cpu = thread_cpu()? - before;
+        let cpu = thread_cpu() - before;
         let others = usize::from(self.shape.members) - 1;
         let moved = gathered + sent * others;
         let mut pen = sheet.pen("reseal", self.shape, self.block_bytes);
@@ -201,6 +205,15 @@ fn first(ledger: &Ledger) -> Result<&Member, StorageError> {
         .members
         .first()
         .ok_or_else(|| StorageError::Void("a network without members".into()))
+}
+
+/// Bytes of all members' share logs.
+fn kept_by_all(ledger: &Ledger) -> Result<u64, StorageError> {
+    let mut total = 0;
+    for member in &ledger.members {
+        total += DataFolder::count(&member.home)?.shares.length;
+    }
+    Ok(total)
 }
 
 /// The name of a kind of the index in a row.

@@ -165,14 +165,14 @@ impl Ledger {
         let body = self.numbers.bytes(length);
         let binding = self.binding();
         let (parameters, key) = (self.shape.parameters()?, DataKey::new(self.numbers.array()));
-        let started = thread_cpu()?;
+        let started = thread_cpu();
         let sealed = seal(&body, &binding, parameters, key)?;
-        let sealing = thread_cpu()?;
+        let sealing = thread_cpu();
         let header = self.header(&binding, &sealed);
         let encoded = sealed.dealing().encode().to_vec();
-        let decoding = thread_cpu()?;
+        let decoding = thread_cpu();
         let dealing = Dealing::decode(encoded)?.check(&header, &self.chain)?;
-        let checked = thread_cpu()?;
+        let checked = thread_cpu();
         self.keep(header, &dealing, &body)?;
         Ok(Costs {
             seal: sealing - started,

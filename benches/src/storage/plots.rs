@@ -84,6 +84,37 @@ fn axis(label: &str, scale: Scale, ticks: &[(f64, &str)]) -> Axis {
     }
 }
 
+/// A logarithmic axis that is just long enough for some lines.
+fn spanned(label: &str, lines: &[Line]) -> Axis {
+    const MARKS: [f64; 18] = [
+        0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0,
+    ];
+    let values = || lines.iter().flat_map(|line| line.points.iter().map(|(_, y)| *y));
+    let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
+    let from = MARKS
+        .iter()
+        .copied()
+        .filter(|mark| *mark <= low)
+        .fold(0.01, f64::max);
+    let to = MARKS
+        .iter()
+        .copied()
+        .filter(|mark| *mark >= high)
+        .fold(200.0, f64::min);
+    // Marks that would touch are left out.
+    let fine = to / from < 5.0;
+    let shown = MARKS
+        .iter()
+        .filter(|mark| fine || ![1.1, 1.2, 1.5, 3.0].contains(*mark));
+    Axis {
+        label: label.into(),
+        scale: Scale::Log,
+        from,
+        to,
+        ticks: shown.map(|mark| (*mark, mark.to_string())).collect(),
+    }
+}
+
 fn line(name: String, place: usize, points: Vec<(f64, f64)>) -> Line {
     Line {
         name,
@@ -131,20 +162,7 @@ fn bytes_per_node(sheet: &Sheet) -> Option<Chart> {
             "Every file on its disk: share log, headers, indexes, consensus log; bodies that do not compress"
                 .into(),
         x,
-        y: axis(
-            "bytes on disk for a byte of body",
-            Scale::Log,
-            &[
-                (0.03, ""),
-                (0.05, "0.05"),
-                (0.1, "0.1"),
-                (0.2, "0.2"),
-                (0.5, "0.5"),
-                (1.0, "1"),
-                (2.0, "2"),
-                (5.0, "5"),
-            ],
-        ),
+        y: spanned("bytes on disk for a byte of body", &lines),
         lines,
     })
 }
@@ -208,19 +226,7 @@ fn repair(sheet: &Sheet) -> Option<Chart> {
         title: "What a hospital fetches to rebuild one lost share".into(),
         subtitle: "k shares from others, with their key shares and Merkle paths".into(),
         x,
-        y: axis(
-            "bytes received for a byte of body",
-            Scale::Log,
-            &[
-                (0.9, ""),
-                (1.0, "1"),
-                (1.2, "1.2"),
-                (1.5, "1.5"),
-                (2.0, "2"),
-                (3.0, "3"),
-                (4.0, "4"),
-            ],
-        ),
+        y: spanned("bytes received for a byte of body", &lines),
         lines,
     })
 }
@@ -355,23 +361,12 @@ fn schemes(sheet: &Sheet) -> Option<Chart> {
             .map(|row| (f64::from(row.members), row.value));
         line((*name).to_owned(), place, points.collect())
     });
+    let lines: Vec<Line> = lines.collect();
     Some(Chart {
         title: format!("Five ways to spread a block of {}", size_text(size)),
         subtitle: "Shares alone, without headers and indexes; secrecy: see the table".into(),
         x: members_axis(&members)?,
-        y: axis(
-            "bytes one hospital keeps for a byte of body",
-            Scale::Log,
-            &[
-                (0.03, ""),
-                (0.05, "0.05"),
-                (0.1, "0.1"),
-                (0.2, "0.2"),
-                (0.5, "0.5"),
-                (1.0, "1"),
-                (1.5, ""),
-            ],
-        ),
-        lines: lines.collect(),
+        y: spanned("bytes one hospital keeps for a byte of body", &lines),
+        lines,
     })
 }

@@ -25,17 +25,17 @@ pub(super) fn measure(
         let (mut dealing, mut opening) = (Vec::new(), Vec::new());
         for _ in 0..repeats {
             let fresh = DataKey::new(numbers.array());
-            let before = thread_cpu()?;
+            let before = thread_cpu();
             let dealt = scheme
                 .deal(&body, parameters, fresh)
                 .map_err(|error| void(&error))?;
-            dealing.push(thread_cpu()? - before);
+            dealing.push(thread_cpu() - before);
             let chosen = last(scheme, &dealt, parameters);
-            let before = thread_cpu()?;
+            let before = thread_cpu();
             let opened = scheme
                 .open(&dealt.announcement, &chosen)
                 .map_err(|error| void(&error))?;
-            opening.push(thread_cpu()? - before);
+            opening.push(thread_cpu() - before);
             if opened != body {
                 return Err(StorageError::Void(format!(
                     "{} opened another body",

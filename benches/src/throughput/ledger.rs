@@ -10,6 +10,8 @@ use std::time::Duration;
 pub(super) struct Counted {
     pub(super) transactions: usize,
     pub(super) blocks: usize,
+    /// Bytes of their bodies.
+    pub(super) bodies: u64,
     /// Transactions of the largest block.
     pub(super) largest: usize,
     /// From the time of the block before the window to that of its last block.
@@ -25,6 +27,12 @@ struct Body {
 #[derive(Deserialize)]
 struct Header {
     time_ms: u64,
+    sealing: Sealing,
+}
+
+#[derive(Deserialize)]
+struct Sealing {
+    body_length: u64,
 }
 
 impl Counted {
@@ -47,10 +55,11 @@ pub(super) async fn count(remote: &Remote, first: u64, last: u64) -> Result<Coun
         ));
     }
     let start = open(first).await?.header.time_ms;
-    let (mut end, mut transactions, mut largest) = (start, 0, 0);
+    let (mut end, mut transactions, mut largest, mut bodies) = (start, 0, 0, 0);
     for height in first + 1..=last {
         let body = open(height).await?;
         end = body.header.time_ms;
+        bodies += body.header.sealing.body_length;
         transactions += body.count;
         largest = largest.max(body.count);
     }
@@ -58,6 +67,7 @@ pub(super) async fn count(remote: &Remote, first: u64, last: u64) -> Result<Coun
     Ok(Counted {
         transactions,
         blocks,
+        bodies,
         largest,
         span: Duration::from_millis(end.saturating_sub(start)),
     })
