@@ -35,13 +35,12 @@ pub(super) struct Filling {
     pub(super) blocks: u64,
 }
 
-/// What was committed, and what every validator's folder held before and after.
+/// What was committed, and what every validator's folder holds after it.
 #[derive(Clone, Debug)]
 pub(super) struct Filled {
     /// The blocks' heights and the lengths of their bodies.
     pub(super) blocks: Vec<(u64, u64)>,
-    pub(super) before: Vec<DataFolder>,
-    pub(super) after: Vec<DataFolder>,
+    pub(super) folders: Vec<DataFolder>,
 }
 
 #[derive(Deserialize)]
@@ -75,14 +74,6 @@ impl Filled {
     /// Bytes of all bodies.
     pub(super) fn bodies(&self) -> u64 {
         self.blocks.iter().map(|(_, length)| length).sum()
-    }
-
-    /// What each validator's folder grew by.
-    pub(super) fn grown(&self, part: impl Fn(&DataFolder) -> u64) -> Vec<u64> {
-        let pairs = self.before.iter().zip(&self.after);
-        pairs
-            .map(|(before, after)| part(after).saturating_sub(part(before)))
-            .collect()
     }
 }
 
@@ -131,7 +122,6 @@ pub(super) async fn fill(
     numbers: &mut Numbers,
 ) -> Result<Filled, ArchiveError> {
     let first = together(network).await?;
-    let before = folders(network)?;
     let mut senders = Vec::new();
     for member in 0..filling.senders {
         senders.push(Sender::of(network, member).await?);
@@ -147,17 +137,13 @@ pub(super) async fn fill(
         }
     }
     let last = together(network).await?;
-    let (after, mut blocks) = (folders(network)?, Vec::new());
+    let (folders, mut blocks) = (folders(network)?, Vec::new());
     let remote = network.remote(0)?;
     for height in first + 1..=last {
         let block: Block = remote.get(&format!("/v1/blocks/{height}")).await?;
         blocks.push((height, block.header.sealing.body_length));
     }
-    Ok(Filled {
-        blocks,
-        before,
-        after,
-    })
+    Ok(Filled { blocks, folders })
 }
 
 async fn executed(remote: &Remote, sender: PrincipalId, next: Sequence) -> Result<(), ArchiveError> {
