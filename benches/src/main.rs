@@ -76,6 +76,12 @@ struct FiguresArguments {
     /// Where the validators' folders are made; the system's folder for temporary files without it.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Blocks of 1 MiB that are made for the archive's figures.
+    #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u64).range(10..=10_000))]
+    large_blocks: u64,
+    /// Blocks of 64 KiB.
+    #[arg(long, default_value_t = 1_600, value_parser = clap::value_parser!(u64).range(10..=100_000))]
+    middle_blocks: u64,
     /// What everything that looks random follows from; for the archive.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -97,6 +103,9 @@ impl FiguresArguments {
     fn archive(&self) -> archive::Settings {
         archive::Settings {
             seed: self.seed,
+            large_blocks: self.large_blocks,
+            middle_blocks: self.middle_blocks,
+            openings: 120,
             load: self.throughput(),
             parent: self.dir.clone(),
         }

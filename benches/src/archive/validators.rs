@@ -31,8 +31,6 @@ pub(super) struct Filling {
     pub(super) at_once: usize,
     /// Hospitals whose managers send.
     pub(super) senders: u16,
-    /// Blocks, at least.
-    pub(super) blocks: u64,
 }
 
 /// What was committed, and what every validator's folder holds after it.
@@ -115,10 +113,11 @@ impl Sender {
     }
 }
 
-/// Makes blocks until there are enough of them.
+/// Makes at least so many blocks.
 pub(super) async fn fill(
     network: &Network,
     filling: &Filling,
+    blocks: u64,
     numbers: &mut Numbers,
 ) -> Result<Filled, ArchiveError> {
     let first = together(network).await?;
@@ -126,7 +125,7 @@ pub(super) async fn fill(
     for member in 0..filling.senders {
         senders.push(Sender::of(network, member).await?);
     }
-    while network.remote(0)?.status().await?.height < first + filling.blocks {
+    while network.remote(0)?.status().await?.height < first + blocks {
         for sender in &mut senders {
             for transaction in sender.transactions(filling, numbers) {
                 sender.remote.submit(sender.signer.chain(), &transaction).await?;
@@ -137,13 +136,16 @@ pub(super) async fn fill(
         }
     }
     let last = together(network).await?;
-    let (folders, mut blocks) = (folders(network)?, Vec::new());
+    let (folders, mut made) = (folders(network)?, Vec::new());
     let remote = network.remote(0)?;
     for height in first + 1..=last {
         let block: Block = remote.get(&format!("/v1/blocks/{height}")).await?;
-        blocks.push((height, block.header.sealing.body_length));
+        made.push((height, block.header.sealing.body_length));
     }
-    Ok(Filled { blocks, folders })
+    Ok(Filled {
+        blocks: made,
+        folders,
+    })
 }
 
 async fn executed(remote: &Remote, sender: PrincipalId, next: Sequence) -> Result<(), ArchiveError> {

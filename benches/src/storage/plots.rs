@@ -324,7 +324,10 @@ fn durability(sheet: &Sheet) -> Option<Chart> {
     }
     let powers: Vec<(f64, String)> = (0..=10)
         .map(|step| 2 * step)
-        .map(|power| (10f64.powi(-power), format!("1e-{power}")))
+        .map(|power| match power {
+            0 => (1.0, "1".to_owned()),
+            _ => (10f64.powi(-power), format!("1e-{power}")),
+        })
         .collect();
     Some(Chart {
         title: "What durability costs".into(),
@@ -364,7 +367,7 @@ fn schemes(sheet: &Sheet) -> Option<Chart> {
     let lines: Vec<Line> = lines.collect();
     Some(Chart {
         title: format!("Five ways to spread a block of {}", size_text(size)),
-        subtitle: "Shares alone, without headers and indexes; secrecy: see the table".into(),
+        subtitle: "Shares alone, without headers and indexes; multisecret, rs-only and ssms lie on one line, but only ssms hides the body".into(),
         x: members_axis(&members)?,
         y: spanned("bytes one hospital keeps for a byte of body", &lines),
         lines,
