@@ -14,6 +14,10 @@ test:
 lagging:
     cargo test -p salus-tests --test process -- --ignored --nocapture 10_000
 
+# Ten members come and six go again, under load: some minutes.
+members-long:
+    cargo test -p salus-tests --test process grows_from_four_to_ten -- --ignored --nocapture
+
 lint:
     cargo fmt --all -- --check
     cargo clippy --workspace --all-targets -- -D warnings

@@ -21,7 +21,9 @@ struct Document {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ParamsTable {
-    threshold: u16,
+    /// Absent: follows the members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    threshold: Option<u16>,
     slots: u16,
     body_bytes_max: u32,
     block_gas_max: u64,

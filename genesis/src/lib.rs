@@ -24,7 +24,7 @@ pub use error::GenesisError;
 use salus_types::abi::registry::{self, Principal, Role};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::{
-    ChainId, ContractId, Gas, Hash, Member, MemberId, Timestamp, Validator, ValidatorSet, abi::domain::Tag,
+    ChainId, ContractId, Gas, Hash, Member, MemberId, Timestamp, ValidatorSet, abi::domain::Tag,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,8 +56,9 @@ pub struct Agreement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Params {
     /// k: shares needed to open a block. More than f, at most n - f - ceil(f/2). Beyond n - 2f a validator keeps
-    /// deposits for the others until k + f of them have signed that they hold their shares.
-    pub threshold: u16,
+    /// deposits for the others until k + f of them have signed that they hold their shares. `None` follows the members:
+    /// n - 2f of those that decide the block.
+    pub threshold: Option<u16>,
     /// S: shares dealt of every block; the spare ones are for members that join.
     pub slots: u16,
     /// Bytes of a block's encoded body, at most.
@@ -84,12 +85,12 @@ pub enum OpenPolicy {
 }
 
 impl Params {
-    /// The usual parameters of a network of `n` members (at least one): k = n - 2f, S the power of two of at least 2n.
+    /// The usual parameters of a network of `n` members (at least one): k follows the members, S is the power of two of
+    /// at least 2n.
     pub fn usual(n: usize) -> Self {
-        let faulty = n.saturating_sub(1) / 3;
         let small = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
         Self {
-            threshold: small(n.saturating_sub(2 * faulty)),
+            threshold: None,
             slots: small(n.saturating_mul(2).next_power_of_two()).min(Self::SLOTS_MAX),
             body_bytes_max: 2 << 20,
             block_gas_max: Gas::new(400_000_000),
@@ -155,6 +156,12 @@ impl Genesis {
         &self.validators
     }
 
+    /// k of the first blocks.
+    pub fn threshold(&self) -> u16 {
+        let usual = u16::try_from(self.validators.threshold()).unwrap_or(u16::MAX);
+        self.agreement.params.threshold.unwrap_or(usual)
+    }
+
     /// The contracts with their numbers.
     pub fn contracts(&self) -> impl Iterator<Item = (ContractId, Hash)> + '_ {
         (1..)
@@ -199,22 +206,18 @@ fn check_members(members: &[Member]) -> Result<ValidatorSet, GenesisError> {
             return Err(GenesisError::SharedKey(member.id));
         }
     }
-    let validator = |member: &Member| Validator {
-        member: member.id,
-        key: member.consensus_key,
-        slot: member.slot,
-    };
-    Ok(ValidatorSet::new(members.iter().map(validator).collect())?)
+    Ok(ValidatorSet::new(
+        members.iter().map(Member::validator).collect(),
+    )?)
 }
 
 fn check_params(params: &Params, validators: &ValidatorSet) -> Result<(), GenesisError> {
-    let (threshold, slots) = (usize::from(params.threshold), usize::from(params.slots));
-    let range = validators.faulty_max() + 1..=validators.threshold_max();
-    if !range.contains(&threshold) {
+    let slots = usize::from(params.slots);
+    if let Some(threshold) = params.threshold.filter(|k| !validators.allows_threshold(*k)) {
         return Err(GenesisError::Threshold {
-            threshold,
-            least: *range.start(),
-            most: *range.end(),
+            threshold: usize::from(threshold),
+            least: validators.faulty_max() + 1,
+            most: validators.threshold_max(),
             usual: validators.threshold(),
         });
     }

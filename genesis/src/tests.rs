@@ -55,18 +55,27 @@ fn the_chain_id_changes_with_anything_agreed() {
 
 #[test]
 fn usual_thresholds_follow_the_number_of_members() {
-    let of = |n| (Params::usual(n).threshold, Params::usual(n).slots);
+    let of = |n| {
+        let genesis = Genesis::new(agreement(n)).unwrap();
+        (genesis.threshold(), genesis.agreement().params.slots)
+    };
     assert_eq!(
         [of(1), of(4), of(7), of(10), of(31)],
         [(1, 2), (2, 8), (3, 16), (4, 32), (11, 64)]
     );
+    let mut fixed = agreement(7);
+    fixed.params.threshold = Some(3);
+    let fixed = Genesis::new(fixed).unwrap();
+    assert_eq!(fixed.threshold(), 3);
+    assert!(fixed.to_toml().unwrap().contains("threshold = 3"));
+    assert_eq!(Genesis::from_toml(&fixed.to_toml().unwrap()).unwrap(), fixed);
 }
 
 #[test]
 fn the_threshold_may_go_beyond_what_a_certificate_guarantees_but_not_further() {
     let with = |n: u8, threshold: u16| {
         let mut agreement = agreement(n);
-        agreement.params.threshold = threshold;
+        agreement.params.threshold = Some(threshold);
         Genesis::new(agreement)
     };
     // n, the least k, the largest.
@@ -80,7 +89,7 @@ fn the_threshold_may_go_beyond_what_a_certificate_guarantees_but_not_further() {
         }
     }
     let read = Genesis::from_toml(&with(7, 4).unwrap().to_toml().unwrap()).unwrap();
-    assert_eq!(read.agreement().params.threshold, 4);
+    assert_eq!(read.agreement().params.threshold, Some(4));
 }
 
 #[test]
@@ -91,7 +100,7 @@ fn each_mistake_is_named() {
         Genesis::new(agreement).unwrap_err().to_string()
     };
     assert!(refused(|a| a.name = "Two Words".into()).contains("a-z"));
-    assert!(refused(|a| a.params.threshold = 1).contains("2 to 2"));
+    assert!(refused(|a| a.params.threshold = Some(1)).contains("2 to 2"));
     assert!(refused(|a| a.params.slots = 3).contains("128"));
     assert!(refused(|a| a.members[1].id = MemberId::new(7)).contains("number members from 0"));
     assert!(refused(|a| a.members[1].network_key = a.members[0].network_key).contains("separate keys"));
@@ -102,12 +111,12 @@ fn each_mistake_is_named() {
         .unwrap()
         .to_toml()
         .unwrap()
-        .replace("threshold", "treshold");
+        .replace("slots", "slotz");
     assert!(
         Genesis::from_toml(&misspelt)
             .unwrap_err()
             .to_string()
-            .contains("treshold")
+            .contains("slotz")
     );
 }
 
@@ -122,7 +131,7 @@ fn the_example_network_stays_readable_with_every_artefact() {
 fn the_chain_id_of_an_agreement_does_not_drift() {
     let mut fixed = agreement(4);
     fixed.contracts = vec![Hash::of_content(b"registry"), Hash::of_content(b"access")];
-    expect_test::expect!["8be7bc0ea1defcf85d36b3d075ec3fad536572f674388adf92c65225888af029"]
+    expect_test::expect!["d6a96af75c7b3d5851dbd4cae44f6ebcbc6c76895b8ce55510ae742f14a44871"]
         .assert_eq(&Genesis::new(fixed).unwrap().chain_id().to_string());
 }
 

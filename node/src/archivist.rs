@@ -19,7 +19,8 @@ use salus_net::{Protocol, RequestError, SendError};
 use salus_seal::{OpenedBlock, ShareError};
 use salus_store::StoreError;
 use salus_types::{
-    BlockId, Evidence, Header, Height, MemberId, SealedShare, ShareReceipt, SignedOpenRequest, codec,
+    BlockId, Evidence, Header, Height, MemberId, SealedShare, ShareReceipt, SignedOpenRequest, Validator,
+    ValidatorSet, codec,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,9 +47,13 @@ pub(crate) enum Event {
     Committed {
         height: Height,
         id: BlockId,
+        members: Box<Members>,
     },
     /// The chain's loop took over a snapshot.
-    Installed(Tip),
+    Installed {
+        tip: Tip,
+        members: Box<Members>,
+    },
     /// The chain's loop wants the body of a block that was decided without it.
     Gather(Box<Header>),
     /// Somebody wants a block opened.
@@ -85,6 +90,15 @@ pub(crate) enum Event {
     Stop,
 }
 
+/// What the archive knows of the members after a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Members {
+    /// They decide the height after it.
+    pub(crate) validators: ValidatorSet,
+    /// Whom to ask for shares, and for which.
+    pub(crate) holders: Vec<Validator>,
+}
+
 /// Who waits for a job.
 enum Waiting {
     Reader {
@@ -102,6 +116,8 @@ pub(crate) struct Archivist {
     inbox: Receiver<Event>,
     inbox_sender: SyncSender<Event>,
     archive: Archive,
+    /// What the archive was told last.
+    members: Members,
     waiting: BTreeMap<JobId, Waiting>,
     next_job: u64,
     /// Whose wish the reads that go on follow. Every reader was checked here before; any one's wish convinces the holders.
@@ -135,6 +151,7 @@ impl Archivist {
         inbox: Receiver<Event>,
         inbox_sender: SyncSender<Event>,
         archive: Archive,
+        members: Members,
         config: &Config,
     ) -> Result<Self, StoreError> {
         let upkeep = Upkeep::new(Arc::clone(&view), config.scrub.clone(), config.compaction.clone())?;
@@ -145,6 +162,7 @@ impl Archivist {
             inbox,
             inbox_sender,
             archive,
+            members,
             waiting: BTreeMap::new(),
             next_job: 0,
             wishes: BTreeMap::new(),
@@ -184,11 +202,16 @@ impl Archivist {
                 self.view.progress.announced(height);
                 self.feed(Input::Tip { member, height })
             }
-            Event::Committed { height, id } => {
+            Event::Committed { height, id, members } => {
                 self.settle(height, id)?;
+                // Before the archive hears of the block: it then asks for headers that these validators decide.
+                self.follow_members(*members)?;
                 self.feed(Input::Committed { height, id })
             }
-            Event::Installed(tip) => self.on_installed(tip),
+            Event::Installed { tip, members } => {
+                self.follow_members(*members)?;
+                self.on_installed(tip)
+            }
             Event::Gather(header) => {
                 let own = self.own_share(&header)?;
                 let job = self.job(Waiting::Chain(header.clone()));
@@ -220,6 +243,17 @@ impl Archivist {
             } => self.on_parcel_answered(request, member, &header, answer),
             Event::Stop => Ok(()),
         }
+    }
+
+    fn follow_members(&mut self, members: Members) -> Result<(), StoreError> {
+        let before = std::mem::replace(&mut self.members, members);
+        if before.validators != self.members.validators {
+            self.feed(Input::Validators(self.members.validators.clone()))?;
+        }
+        if before.holders != self.members.holders {
+            self.feed(Input::Holders(self.members.holders.clone()))?;
+        }
+        Ok(())
     }
 
     fn job(&mut self, waiting: Waiting) -> JobId {

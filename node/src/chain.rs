@@ -16,6 +16,7 @@
 //! - `probation`: watching before voting again, after the write-ahead log was lost;
 //! - `committing`: a decided block becomes part of the chain;
 //! - `evidence`: proof of members' faults on its way into a block;
+//! - `following`: the members change, and the node with them;
 //! - `installing`: a snapshot takes the place of blocks that were missed;
 //! - `timers`, `event`: what wakes the loop up.
 
@@ -24,6 +25,7 @@ mod committing;
 mod deciding;
 mod event;
 mod evidence;
+mod following;
 mod installing;
 mod judging;
 mod probation;
@@ -34,17 +36,19 @@ pub(crate) use event::{Event, Missed};
 use crate::archivist;
 use crate::config;
 use crate::courier::Courier;
+use crate::in_force::{InForce, Reach};
 use crate::snapshots;
 use crate::view::View;
 use crate::wire::Direct;
 use blocks::Blocks;
+use following::Seat;
 use probation::Probation;
 use salus_api::{CommittedTransaction, EventLog, Reply};
 use salus_consensus::{Consensus, Input};
 use salus_execution::ExecutionError;
 use salus_store::{StoreError, Wal};
 use salus_types::state::StateFault;
-use salus_types::{BlockId, CommitCertificate, Header, Height, MemberId, TransactionId, ValidatorSet, codec};
+use salus_types::{BlockId, CommitCertificate, Header, Height, Member, MemberId, TransactionId, codec};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -97,7 +101,10 @@ pub(crate) struct Parts {
     pub(crate) log_is_new: bool,
     /// The index lost blocks that were committed here.
     pub(crate) blocks_were_lost: bool,
-    pub(crate) validators: ValidatorSet,
+    pub(crate) in_force: InForce,
+    pub(crate) reach: Reach,
+    /// Members as present ones listed them when this node started, while its own state may be older.
+    pub(crate) listed: Vec<Member>,
     pub(crate) events: EventLog,
     pub(crate) tip: Tip,
     pub(crate) pace: config::Chain,
@@ -139,7 +146,10 @@ pub(crate) struct Chain {
     probation: Option<Probation>,
     log_is_new: bool,
     wal: Wal,
-    validators: ValidatorSet,
+    in_force: InForce,
+    seat: Seat,
+    listed: Vec<Member>,
+    reach: Reach,
     events: EventLog,
     tip: Tip,
     pace: config::Chain,
@@ -172,7 +182,10 @@ impl Chain {
             probation: None,
             log_is_new: parts.log_is_new,
             wal: parts.wal,
-            validators: parts.validators,
+            in_force: parts.in_force,
+            seat: Seat::Outside,
+            listed: parts.listed,
+            reach: parts.reach,
             events: parts.events,
             tip: parts.tip,
             pace: parts.pace,
@@ -196,6 +209,7 @@ impl Chain {
     /// Runs until the node stops (`Ok`) or must halt.
     pub(crate) fn run(mut self) -> Result<(), Halt> {
         self.committed_at = self.now();
+        self.look_for_seat()?;
         self.timers.set(Alarm::Tip, self.now());
         self.evidence = evidence::Waiting::load(&self.view.index);
         // A log of the height after the tip means that this node was voting when it stopped: go on at once.

@@ -3,7 +3,9 @@
 
 mod block;
 mod durability;
+mod init;
 mod keys;
+mod member;
 mod output;
 mod person;
 mod progress;
@@ -49,6 +51,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Write keys, genesis and configuration of a test network.
     Testnet(testnet::TestnetArguments),
+    /// Make a new hospital's folder: keys, configuration, and the card for the members.
+    Init(init::InitArguments),
     /// Run a validator.
     Start(start::StartArguments),
     /// Show how a validator is.
@@ -60,6 +64,8 @@ enum Command {
         #[command(subcommand)]
         command: sharelog::ShareLogCommand,
     },
+    /// Show who belongs to the network; propose and vote; change one's own keys.
+    Member(member::MemberArguments),
     /// Make and show keys of people.
     Keys {
         #[command(subcommand)]
@@ -172,6 +178,8 @@ async fn run(command: Command, output: Output) -> Result<(), CliError> {
     match command {
         Command::Demo(arguments) => demo::run(arguments, output.json).await,
         Command::Testnet(arguments) => testnet::run(&arguments, output),
+        Command::Init(arguments) => init::run(&arguments, output),
+        Command::Member(arguments) => member::run(arguments, output).await,
         Command::Start(arguments) => start::run(&arguments, output).await,
         Command::Status(arguments) => status::run(&arguments, output).await,
         Command::Repair(arguments) => repair::run(&arguments, output).await,

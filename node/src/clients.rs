@@ -10,17 +10,19 @@ use crate::admission::admit;
 use crate::archivist;
 use crate::chain;
 use crate::courier::Courier;
+use crate::in_force::InForce;
 use crate::query;
 use crate::recent::CommittedBlock;
 use crate::view::{OUTBOX_MAX, View};
 use salus_api::{
-    BlockHead, DepositStatus, MemberFaults, MemberStatus, NodeStatus, PrincipalState, Rejection, Request,
-    StateAnswer, StorageStatus,
+    BlockHead, DepositStatus, MemberFaults, MemberStatus, Membership, NodeStatus, PrincipalState, Rejection,
+    Request, StateAnswer, StorageStatus,
 };
-use salus_execution::Faults;
+use salus_execution::{Faults, members};
 use salus_types::state::{StateFault, StateKey};
 use salus_types::{
-    BlockId, Hash, Height, MemberId, PrincipalId, Timestamp, TransactionId, UnverifiedTransaction, codec,
+    BlockId, Hash, Height, MemberId, PrincipalId, Timestamp, TransactionId, UnverifiedTransaction,
+    ValidatorSet, codec,
 };
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
@@ -85,7 +87,8 @@ impl ClientDesk {
             }
             Request::Status { reply } => deliver(reply, self.status()),
             Request::Releases { reply } => deliver(reply, self.view.releases.log()),
-            Request::Members { reply } => answer_or_log(reply, self.members()),
+            Request::Members { reply } => answer_or_log(reply, self.membership()),
+            Request::Validators { height, reply } => answer_or_log(reply, self.validators(height)),
             Request::Headers { from, limit, reply } => answer_or_log(reply, self.headers(from, limit)),
             Request::Block { height, reply } => answer_or_log(reply, self.block(height)),
             Request::Query {
@@ -126,7 +129,7 @@ impl ClientDesk {
         let tip = view.index.tip();
         let height = tip.map_or(Height::ZERO, |tip| tip.height);
         let header = view.index.header(height).ok().flatten();
-        let validators = view.executor.validator_set(&view.index).ok();
+        let in_force = InForce::read(&view.executor, &view.index, height).ok();
         let connected = self
             .courier
             .net()
@@ -140,8 +143,10 @@ impl ClientDesk {
             height,
             block: tip.map_or(BlockId::new(Hash::ZERO), |tip| tip.id),
             block_time: header.map_or(Timestamp::ZERO, |header| header.time),
-            validators: validators.map_or(0, |set| small(set.count())),
-            threshold: view.params.threshold,
+            validators: in_force
+                .as_ref()
+                .map_or(0, |rules| small(rules.validators.count())),
+            threshold: in_force.map_or(0, |rules| rules.threshold),
             ticket_to_open: view.releases.needs_ticket(),
             peers: small(connected),
             mempool: u32::try_from(view.pool().len()).unwrap_or(u32::MAX),
@@ -165,23 +170,42 @@ impl ClientDesk {
         }
     }
 
-    fn members(&self) -> Result<Vec<MemberStatus>, String> {
+    fn membership(&self) -> Result<Membership, String> {
         let view = &self.view;
         let peers = self.courier.net().peers();
-        let validators = view.executor.validator_set(&view.index).map_err(text)?;
+        let validators = InForce::read(&view.executor, &view.index, view.tip())
+            .map_err(text)?
+            .validators;
         let members = view.executor.members(&view.index).map_err(text)?;
         let status = |member: salus_types::Member| {
             let linked = peers
                 .iter()
                 .any(|peer| peer.member == member.id && peer.connected);
-            Ok(MemberStatus {
+            Ok::<_, String>(MemberStatus {
                 validating: validators.get(member.id).is_some(),
                 connected: linked || member.id == view.me,
                 faults: self.faults(member.id)?,
                 member,
             })
         };
-        members.into_iter().map(status).collect()
+        let tip = view.tip();
+        let quorum = members::validator_set(&members).map_or(0, |set| set.quorum());
+        let mut proposals = members::proposals(&view.index).map_err(text)?;
+        proposals.retain(|proposal| proposal.expires > tip);
+        Ok(Membership {
+            members: members.into_iter().map(status).collect::<Result<_, String>>()?,
+            former: members::former_members(&view.index).map_err(text)?,
+            proposals,
+            needed: u16::try_from(quorum).unwrap_or(u16::MAX),
+        })
+    }
+
+    fn validators(&self, height: Height) -> Result<Option<ValidatorSet>, String> {
+        if height > self.view.tip().saturating_add(2) {
+            return Ok(None);
+        }
+        let view = &self.view;
+        view.executor.validators_at(&view.index, height).map_err(text)
     }
 
     fn faults(&self, member: MemberId) -> Result<MemberFaults, String> {

@@ -14,6 +14,8 @@ pub struct Config {
     pub api: Api,
     /// The validators' network.
     pub network: Network,
+    /// Joining a network that others founded.
+    pub join: Join,
     /// Pace of the chain.
     pub chain: Chain,
     /// Repair of lost shares.
@@ -42,6 +44,14 @@ pub struct Api {
 pub struct Network {
     /// Multiaddresses to listen on, TCP.
     pub listen: Vec<String>,
+}
+
+/// Joining a network that others founded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Join {
+    /// Public interfaces of present members, asked at each start who the members are now.
+    pub nodes: Vec<String>,
 }
 
 /// Pace of the chain. Validators may differ in these; the network runs at the pace of its quorum.
@@ -282,12 +292,6 @@ impl Config {
 
     /// The text of a `config.toml` with a comment for every key.
     pub fn to_commented_toml(&self) -> String {
-        let quoted: Vec<String> = self
-            .network
-            .listen
-            .iter()
-            .map(|address| format!("{address:?}"))
-            .collect();
         format!(
             "\
 # How this validator runs. Every key may be left out; these are the values in force.
@@ -299,6 +303,11 @@ listen = \"{api}\"
 [network]
 # Multiaddresses on which other validators reach this one, TCP.
 listen = [{network}]
+
+[join]
+# Public interfaces of present members, such as \"http://192.0.2.1:8700\", asked at each start who the members are now.
+# For a hospital that joins later, and for a validator that was off for long; founders need none.
+nodes = [{join}]
 
 [chain]
 # Least time between two blocks while there is work, in milliseconds.
@@ -339,7 +348,8 @@ filter = {filter:?}
 json = {json}
 ",
             api = self.api.listen,
-            network = quoted.join(", "),
+            network = quoted(&self.network.listen),
+            join = quoted(&self.join.nodes),
             interval = self.chain.block_interval_ms,
             heartbeat = self.chain.heartbeat_ms,
             propose = self.chain.propose_timeout_ms,
@@ -355,6 +365,11 @@ json = {json}
             json = self.log.json,
         )
     }
+}
+
+fn quoted(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
+    quoted.join(", ")
 }
 
 #[cfg(test)]

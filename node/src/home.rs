@@ -6,6 +6,7 @@
 //!   genesis.toml       the network's agreement
 //!   contracts/         code that the genesis names and that does not ship with this program: <hash>.wasm
 //!   keys/validator.key a keystore: the seed of all the validator's keys, encrypted under a passphrase
+//!   keys/validator-1.key ... seeds of keys that replaced those; the disk stays under the first one's storage key
 //!   data/              shares, write-ahead log, index, pieces of records
 //! ```
 //!
@@ -14,7 +15,7 @@
 
 use salus_client::keystore;
 use salus_records::ReleaseSecret;
-use salus_types::{Member, SecretKey};
+use salus_types::{Member, MemberKeys, PublicKey, SecretKey};
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
@@ -24,6 +25,9 @@ use zeroize::Zeroizing;
 
 /// The environment variable that holds the keystore's passphrase.
 pub const PASSPHRASE_VARIABLE: &str = "SALUS_PASSPHRASE";
+
+/// How often keys can be replaced: every old release key is tried on old records.
+const REPLACED_KEYS_MAX: usize = 64;
 
 /// The paths of a validator's folder.
 #[derive(Clone, Debug)]
@@ -92,6 +96,19 @@ impl Home {
         self.0.join("keys").join("validator.key")
     }
 
+    /// The encrypted seed of the keys that replaced others, from 1.
+    pub fn replaced_key_file(&self, number: usize) -> PathBuf {
+        self.0.join("keys").join(format!("validator-{number}.key"))
+    }
+
+    /// Where the next seed goes when the keys are replaced.
+    pub fn next_key_file(&self) -> PathBuf {
+        let free = (1..=REPLACED_KEYS_MAX).map(|number| self.replaced_key_file(number));
+        let mut free = free.filter(|path| !path.exists());
+        free.next()
+            .unwrap_or_else(|| self.replaced_key_file(REPLACED_KEYS_MAX))
+    }
+
     /// The passphrase, where nobody is there to type it.
     pub fn passphrase_file(&self) -> PathBuf {
         self.0.join("keys").join("passphrase")
@@ -121,23 +138,40 @@ impl Home {
             .map_err(fail)
     }
 
-    /// Opens the validator's keys.
-    pub fn keys(&self) -> Result<ValidatorKeys, HomeError> {
-        let path = self.key_file();
+    /// Opens the validator's keys: the first ones, then those that replaced them, in their order.
+    pub fn keys(&self) -> Result<Vec<ValidatorKeys>, HomeError> {
+        let passphrase = self.passphrase()?;
+        let mut seeds = vec![self.seed(&self.key_file(), &passphrase)?];
+        let replaced = (1..=REPLACED_KEYS_MAX).map(|number| self.replaced_key_file(number));
+        for path in replaced.take_while(|path| path.exists()) {
+            seeds.push(self.seed(&path, &passphrase)?);
+        }
+        Ok((0..seeds.len())
+            .filter_map(|current| ValidatorKeys::from_seeds(&seeds, current))
+            .collect())
+    }
+
+    /// The key under which this folder's data are wrapped.
+    pub fn storage_key(&self) -> Result<Zeroizing<[u8; 32]>, HomeError> {
+        let seed = self.seed(&self.key_file(), &self.passphrase()?)?;
+        Ok(ValidatorKeys::from_seed(&seed).storage)
+    }
+
+    fn seed(&self, path: &Path, passphrase: &str) -> Result<Zeroizing<[u8; 32]>, HomeError> {
         let shown = path.display().to_string();
-        let sealed = fs::read(&path).map_err(|error| HomeError::File {
+        let sealed = fs::read(path).map_err(|error| HomeError::File {
             path: shown.clone(),
             error,
         })?;
-        let passphrase = self.passphrase()?;
-        let identity = keystore::decrypt(&sealed, &passphrase).map_err(|error| HomeError::Keystore {
+        let identity = keystore::decrypt(&sealed, passphrase).map_err(|error| HomeError::Keystore {
             path: shown,
             error: error.to_string(),
         })?;
-        Ok(ValidatorKeys::from_seed(&identity.signing().seed()))
+        Ok(identity.signing().seed())
     }
 
-    fn passphrase(&self) -> Result<Zeroizing<String>, HomeError> {
+    /// The passphrase of this folder's keystores.
+    pub fn passphrase(&self) -> Result<Zeroizing<String>, HomeError> {
         use std::os::unix::fs::PermissionsExt;
         if let Ok(passphrase) = std::env::var(PASSPHRASE_VARIABLE) {
             return Ok(Zeroizing::new(passphrase));
@@ -159,10 +193,14 @@ impl Home {
 pub struct ValidatorKeys {
     /// Signs votes and receipts.
     pub consensus: SecretKey,
+    /// The same for heights that were announced before these keys, or will be after them.
+    pub other_consensus: Vec<SecretKey>,
     /// Identifies the validator on the network.
     pub network: SecretKey,
     /// Opens key shares of health records that are sealed to this member.
     pub release: ReleaseSecret,
+    /// The same for records that were sealed before or after these keys were in force.
+    pub other_releases: Vec<ReleaseSecret>,
     /// Wraps what is stored on this machine's disk.
     pub storage: Zeroizing<[u8; 32]>,
 }
@@ -175,15 +213,45 @@ impl ValidatorKeys {
             consensus: SecretKey::from_seed(&derive("salus 2026-11 validator consensus key")),
             network: SecretKey::from_seed(&derive("salus 2026-11 validator network key")),
             release: ReleaseSecret::from_seed(&derive("salus 2026-11 validator release key")),
+            other_consensus: Vec::new(),
+            other_releases: Vec::new(),
             storage: derive("salus 2026-11 validator storage key"),
+        }
+    }
+
+    /// The keys of one of several seeds, each of which replaced the one before it. The disk was written under the first
+    /// one's storage key, and records are still sealed to the release keys of all.
+    fn from_seeds(seeds: &[Zeroizing<[u8; 32]>], current: usize) -> Option<Self> {
+        let first = Self::from_seed(seeds.first()?);
+        let others = seeds.iter().enumerate().filter(|(number, _)| *number != current);
+        let others = others.map(|(_, seed)| Self::from_seed(seed));
+        let (other_consensus, other_releases) = others.map(|keys| (keys.consensus, keys.release)).unzip();
+        Some(Self {
+            other_consensus,
+            other_releases,
+            storage: first.storage,
+            ..Self::from_seed(seeds.get(current)?)
+        })
+    }
+
+    /// The key under which the validators of some height know this one.
+    pub fn signing(&self, public: &PublicKey) -> Option<&SecretKey> {
+        let mut all = std::iter::once(&self.consensus).chain(&self.other_consensus);
+        all.find(|key| key.public() == *public)
+    }
+
+    /// The public keys.
+    pub fn public(&self) -> MemberKeys {
+        MemberKeys {
+            consensus: self.consensus.public(),
+            network: self.network.public(),
+            release: *self.release.public().as_bytes(),
         }
     }
 
     /// Whether these are the keys of a member.
     pub fn belong_to(&self, member: &Member) -> bool {
-        self.consensus.public() == member.consensus_key
-            && self.network.public() == member.network_key
-            && *self.release.public().as_bytes() == member.release_key
+        self.public() == MemberKeys::of(member)
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod admission;
 mod archivist;
+pub mod card;
 mod chain;
 pub mod cli;
 mod clients;
@@ -27,6 +28,8 @@ mod courier;
 pub mod demo;
 mod deposits;
 pub mod home;
+mod in_force;
+mod joining;
 pub mod memory;
 pub mod mempool;
 mod observe;

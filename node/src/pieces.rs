@@ -2,7 +2,9 @@
 
 use crate::view::View;
 use crate::wire::{RecordAnswer, RecordAsk, Refusal};
-use salus_records::{EncryptionKey, Piece, Seed, SignedReadRequest, VerifiedReadRequest};
+use salus_records::{
+    CheckedPiece, EncryptionKey, Piece, ReleaseSecret, Seed, SignedReadRequest, VerifiedReadRequest,
+};
 use salus_store::StoreError;
 use salus_types::abi::access::{self, Record, RecordId, Ticket, TicketId};
 use salus_types::abi::registry::{Principal, Status};
@@ -22,9 +24,7 @@ pub(crate) fn answer(view: &View, ask: RecordAsk) -> RecordAnswer {
 fn store(view: &View, bytes: &[u8]) -> Result<[u8; 64], Refusal> {
     let piece = Piece::decode(bytes).map_err(|_| Refusal::Malformed)?;
     let root = piece.root().map_err(|_| Refusal::Malformed)?;
-    let checked = piece
-        .check(&view.chain, view.me, &root, &view.keys.release)
-        .map_err(|_| Refusal::Malformed)?;
+    let (checked, _) = opened(view, &piece, &root).ok_or(Refusal::Malformed)?;
     view.pieces.put(&root, bytes).map_err(|error| match error {
         StoreError::PieceConflict(_) => Refusal::Conflict,
         error => {
@@ -78,20 +78,23 @@ fn release_piece(
         Refusal::NotHeld
     })?;
     let piece = Piece::decode(&bytes.ok_or(Refusal::NotHeld)?).map_err(|_| Refusal::NotHeld)?;
-    let piece = piece
-        .check(&view.chain, view.me, &Hash::new(record.root), &view.keys.release)
-        .map_err(|_| Refusal::NotHeld)?;
+    let root = Hash::new(record.root);
+    let (piece, secret) = opened(view, &piece, &root).ok_or(Refusal::NotHeld)?;
     let key = EncryptionKey::new(requester.encryption_key);
     let released = piece
-        .release(
-            &view.keys.release,
-            request,
-            record,
-            &key,
-            Seed::new(view.random()),
-        )
+        .release(secret, request, record, &key, Seed::new(view.random()))
         .map_err(|_| Refusal::Malformed)?;
     Ok(released.encode())
+}
+
+/// Checks a piece under the release key to which it was sealed: the one in use, or one from before or after a change.
+fn opened<'a>(view: &'a View, piece: &Piece, root: &Hash) -> Option<(CheckedPiece, &'a ReleaseSecret)> {
+    let keys = &view.keys;
+    let mut secrets = std::iter::once(&keys.release).chain(&keys.other_releases);
+    secrets.find_map(|secret| {
+        let checked = piece.clone().check(&view.chain, view.me, root, secret).ok()?;
+        Some((checked, secret))
+    })
 }
 
 fn requester(view: &View, request: &SignedReadRequest) -> Result<Principal, Refusal> {

@@ -10,7 +10,7 @@ use salus_types::abi::access::{
 use salus_types::abi::registry::{self, PatientAddress};
 use salus_types::{
     ContractId, Gas, Height, MemberId, PrincipalId, RecordNumber, Sequence, Signature, SignedOpenRequest,
-    UnverifiedTransaction,
+    SystemCall, UnverifiedTransaction,
 };
 use serde_json::Value;
 use std::sync::{Mutex as StdMutex, PoisonError};
@@ -211,6 +211,23 @@ impl Session {
                 hint: failure.hint,
             }),
         }
+    }
+
+    /// Makes a system call; an error if the chain refuses it.
+    pub async fn system(&self, call: SystemCall) -> Result<(Receipt, Height), SessionError> {
+        self.send_successfully(|signer, terms| signer.system(call.clone(), terms))
+            .await
+    }
+
+    /// The hospital that registered whoever acts.
+    pub async fn organisation(&self) -> Result<MemberId, SessionError> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            organisation: u16,
+        }
+        let path = format!("/v1/principals/{}", self.signer.principal().get());
+        let answer: Answer = self.remote.get(&path).await?;
+        Ok(MemberId::new(answer.organisation))
     }
 
     /// The principal number of a patient address.

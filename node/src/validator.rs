@@ -4,9 +4,11 @@ use crate::archivist::{self, Archivist};
 use crate::chain::{self, Chain, Tip};
 use crate::clients::ClientDesk;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::courier::Courier;
 use crate::home::{Home, HomeError, ValidatorKeys};
+use crate::in_force::{InForce, Reach};
+use crate::joining::{self, Seat};
 use crate::mempool::{Limits, Mempool};
 use crate::peers::PeerDesk;
 use crate::snapshots;
@@ -16,13 +18,13 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use salus_api::{ApiState, ChainFacts, EventLog};
 use salus_archive::Archive;
 use salus_consensus::Timeouts;
-use salus_execution::{ExecutionError, Executor, GenesisContract, GenesisState};
+use salus_execution::{ExecutionError, Executor, GenesisContract, GenesisState, members};
 use salus_genesis::{Genesis, GenesisError};
 use salus_net::{Network, StartError};
 use salus_runtime::{Engine, EngineConfig};
 use salus_store::{ChainStore, Store, StoreError, StoreKey, StoreReport, Wal};
 use salus_types::state::StateFault;
-use salus_types::{BlockId, Gas, Hash, Header, Height, Member, MemberId, Round, Sealing, ValidatorSet};
+use salus_types::{BlockId, Gas, Hash, Header, Height, Member, MemberId, Round, Sealing};
 use std::future::Future;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -65,7 +67,10 @@ pub enum ValidatorError {
     #[error(transparent)]
     Genesis(#[from] GenesisError),
     /// The keys are nobody's.
-    #[error("the keys of this folder belong to no member of {0}: is it the right genesis.toml?")]
+    #[error(
+        "the keys of this folder belong to no member of {0}: is it the right genesis.toml? A newcomer names public \
+         interfaces of present members as join.nodes in config.toml"
+    )]
     NotAMember(String),
     /// The folder holds another chain.
     #[error("the data of this folder belong to another network: its genesis is not the one in genesis.toml")]
@@ -124,6 +129,11 @@ pub async fn run(
     salus_seal::check_cpu()?;
     crate::memory::keep_block_buffers();
     let founded = Founded::load(home)?;
+    let mut shutdown = std::pin::pin!(shutdown);
+    let seat = tokio::select! {
+        seat = founded.seat(&config.join) => seat?,
+        () = &mut shutdown => return Ok(()),
+    };
     let metrics = PrometheusBuilder::new()
         .install_recorder()
         .map_err(|error| ValidatorError::Part {
@@ -137,7 +147,7 @@ pub async fn run(
             error,
         })?;
     let address = listener.local_addr().unwrap_or(config.api.listen);
-    let running = Running::start(founded, &config)?;
+    let running = Running::start(founded, seat, &config)?;
     let (running, api) = running.with_api(metrics);
     ready(address);
     running.until(shutdown, listener, api).await
@@ -146,11 +156,9 @@ pub async fn run(
 /// A validator's folder, read and opened, on the chain's state as it was left or founded just now.
 struct Founded {
     genesis: Genesis,
-    me: Member,
     keys: ValidatorKeys,
     executor: Executor,
     store: Store,
-    validators: ValidatorSet,
     tip: Tip,
 }
 
@@ -162,31 +170,52 @@ impl Founded {
             error,
         })?;
         let genesis = Genesis::from_toml(&text)?;
-        let keys = home.keys()?;
-        let me = genesis
-            .members()
-            .iter()
-            .find(|member| keys.belong_to(member))
-            .cloned();
-        let me = me.ok_or_else(|| ValidatorError::NotAMember(genesis.agreement().name.clone()))?;
+        let mut keys = home.keys()?;
         let engine = Engine::new(&EngineConfig::default())
             .map_err(|error| ValidatorError::Engine(error.to_string()))?;
         let executor = Executor::new(engine, genesis.chain_id());
-        let store = Store::open(&home.data(), &StoreKey::new(*keys.storage))?;
+        let storage = keys.last().map_or([0; 32], |keys| *keys.storage);
+        let store = Store::open(&home.data(), &StoreKey::new(storage))?;
         report(&store.report);
         found(home, &genesis, &executor, &store.chain)?;
         let tip = read_tip(&store.chain)?;
-        let validators = executor.validator_set(&store.chain)?;
+        let known = known_members(&store.chain)?;
+        let in_use = keys
+            .iter()
+            .rposition(|keys| known.iter().any(|member| keys.belong_to(member)));
+        // A newcomer's keys are in nobody's state yet: the latest count.
+        let in_use = in_use.unwrap_or(keys.len().saturating_sub(1));
         Ok(Self {
             genesis,
-            me,
-            keys,
+            keys: keys.swap_remove(in_use),
             executor,
             store,
-            validators,
             tip,
         })
     }
+
+    /// Whose validator this is: by the own state, or, for a newcomer, by what present members say.
+    async fn seat(&self, join: &config::Join) -> Result<Seat, ValidatorError> {
+        let chain = self.genesis.chain_id();
+        let seat = joining::seat(join, &chain, &self.keys, self.member()?).await;
+        seat.ok_or_else(|| ValidatorError::NotAMember(self.genesis.agreement().name.clone()))
+    }
+
+    /// Whose validator this is, by the own state: a present member's, or one's that was removed.
+    fn member(&self) -> Result<Option<Member>, StateFault> {
+        let known = known_members(&self.store.chain)?;
+        Ok(known.into_iter().find(|member| self.keys.belong_to(member)))
+    }
+}
+
+/// Members of now and of before.
+fn known_members(state: &ChainStore) -> Result<Vec<Member>, StateFault> {
+    let former = members::former_members(state)?.into_iter();
+    let present = members::members(state)?;
+    Ok(present
+        .into_iter()
+        .chain(former.map(|former| former.member))
+        .collect())
 }
 
 /// Tells the operator what opening the store found.
@@ -246,6 +275,8 @@ fn found(
             // The rest of a body holds the parent's certificate and evidence.
             block_bytes_max: params.body_bytes_max.saturating_sub(64 << 10),
             expiry_heights_max: params.expiry_heights_max,
+            threshold: params.threshold,
+            slots: params.slots,
         },
         contracts: contracts.collect::<Result<_, ValidatorError>>()?,
     };
@@ -307,6 +338,13 @@ fn read_tip(index: &ChainStore) -> Result<Tip, ValidatorError> {
     })
 }
 
+/// Who belongs to the network when the node starts.
+struct Membership {
+    in_force: InForce,
+    reach: Reach,
+    listed: Vec<Member>,
+}
+
 /// The parts that run.
 struct Running {
     view: Arc<View>,
@@ -324,14 +362,12 @@ struct Running {
 }
 
 impl Running {
-    fn start(founded: Founded, config: &Config) -> Result<Self, ValidatorError> {
+    fn start(founded: Founded, Seat { me, listed }: Seat, config: &Config) -> Result<Self, ValidatorError> {
         let Founded {
             genesis,
-            me,
             keys,
             executor,
             store,
-            validators,
             tip,
         } = founded;
         let Store {
@@ -345,11 +381,13 @@ impl Running {
             report,
         } = store;
         let chain_id = genesis.chain_id();
+        let in_force = InForce::read(&executor, &index, tip.header.height)?;
+        let reach = Reach::read(&index, tip.header.time, &listed)?;
         let (network, net, net_events) = Network::start(salus_net::Config {
             me: me.id,
             identity: keys.network.clone(),
             chain: chain_id,
-            members: genesis.members().to_vec(),
+            members: reach.members.clone(),
             listen: config.network.listen.clone(),
             seed: u64::from_be_bytes(*crate::random_bytes().first_chunk().unwrap_or(&[0; 8])),
             limits: salus_net::Limits::default(),
@@ -396,8 +434,13 @@ impl Running {
         };
         running.start_peers(network, net_events)?;
         running.start_keeper(keeper_inbox)?;
-        running.start_archive(&validators, &tip, config, archive_inbox)?;
-        running.start_chain(validators, tip, (wal, &report), config, chain_inbox)?;
+        let membership = Membership {
+            in_force,
+            reach,
+            listed,
+        };
+        running.start_archive(&membership, &tip, config, archive_inbox)?;
+        running.start_chain(membership, tip, (wal, &report), config, chain_inbox)?;
         Ok(running)
     }
 
@@ -431,7 +474,7 @@ impl Running {
 
     fn start_archive(
         &mut self,
-        validators: &ValidatorSet,
+        membership: &Membership,
         tip: &Tip,
         config: &Config,
         inbox: Receiver<archivist::Event>,
@@ -445,12 +488,18 @@ impl Running {
             height: tip.header.height,
             id: tip.id,
         };
-        let mut archive = Archive::new(settings, known, validators.clone());
+        let members = archivist::Members {
+            validators: membership.in_force.validators.clone(),
+            holders: membership.reach.holders(),
+        };
+        let mut archive = Archive::new(settings, known, members.validators.clone());
         if let Some(resume) = archivist::resume(view)? {
             archive.resume(resume);
         }
-        let holders = validators.iter().copied().collect();
-        archive.handle(view.clock.elapsed(), salus_archive::Input::Holders(holders));
+        archive.handle(
+            view.clock.elapsed(),
+            salus_archive::Input::Holders(members.holders.clone()),
+        );
         let archivist = Archivist::new(
             Arc::clone(view),
             Arc::clone(&self.courier),
@@ -458,6 +507,7 @@ impl Running {
             inbox,
             self.archive.clone(),
             archive,
+            members,
             config,
         )?;
         self.thread("archive", move || {
@@ -467,7 +517,7 @@ impl Running {
 
     fn start_chain(
         &mut self,
-        validators: ValidatorSet,
+        membership: Membership,
         tip: Tip,
         (wal, report): (Wal, &StoreReport),
         config: &Config,
@@ -495,7 +545,9 @@ impl Running {
             log_is_new: report.wal.is_new,
             blocks_were_lost: report.blocks_forgotten.is_some(),
             wal,
-            validators,
+            in_force: membership.in_force,
+            reach: membership.reach,
+            listed: membership.listed,
             events: self.events.clone(),
             tip,
             pace: config.chain.clone(),

@@ -1,12 +1,16 @@
 //! Validators as processes.
 
+mod growth;
+
 use crate::binary::{BinaryError, salus_binary};
 use salus::config::{Config, ConfigError};
 use salus::remote::{Remote, RemoteError};
+use salus::session::SessionError;
 use salus_client::{Identity, Signer, keystore};
 use salus_genesis::{Genesis, GenesisError};
 use salus_types::{ChainId, Hash, PrincipalId};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::future::Future;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -101,6 +105,12 @@ pub enum NetworkError {
     /// A validator refused, or its answer makes no sense.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// Somebody working with a validator.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// A hospital could not join or leave.
+    #[error("the members could not be changed: {0}")]
+    Membership(String),
     /// There is no such validator, or no such member of the staff.
     #[error("this network has no {0}")]
     Unknown(String),
@@ -153,7 +163,10 @@ struct StaffRow {
 pub struct Network {
     nodes: Vec<Node>,
     staff: Vec<StaffRow>,
+    /// Members that were voted out.
+    removed: BTreeSet<u16>,
     passphrase: String,
+    options: Options,
     binary: PathBuf,
     chain: ChainId,
     patience: Duration,
@@ -227,7 +240,9 @@ impl Network {
         Ok(Self {
             nodes,
             staff: layout.people,
+            removed: BTreeSet::new(),
             passphrase,
+            options: options.clone(),
             binary,
             chain,
             patience,

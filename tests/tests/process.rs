@@ -14,6 +14,8 @@ mod deposits;
 mod kills;
 #[path = "process/lagging.rs"]
 mod lagging;
+#[path = "process/membership.rs"]
+mod membership;
 #[path = "process/opening.rs"]
 mod opening;
 #[path = "process/rogue.rs"]

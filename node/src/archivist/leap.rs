@@ -44,17 +44,6 @@ impl Archivist {
 
     /// The chain's loop took over a snapshot.
     pub(super) fn on_installed(&mut self, tip: Tip) -> Result<(), StoreError> {
-        let validators = self.view.executor.validator_set(&self.view.index);
-        match validators {
-            Ok(validators) => {
-                self.feed(Input::Holders(validators.iter().copied().collect()))?;
-                self.feed(Input::Validators(validators))?;
-            }
-            Err(fault) => {
-                self.tell_chain(chain::Event::Failed(fault.to_string()));
-                return Ok(());
-            }
-        }
         self.feed(Input::Committed {
             height: tip.height,
             id: tip.id,

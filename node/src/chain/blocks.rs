@@ -211,19 +211,18 @@ impl Chain {
             round,
             proposer: env.proposer,
         };
-        let parameters = Parameters::new(self.view.params.threshold, self.view.params.slots).ok()?;
+        let parameters = Parameters::new(self.in_force.threshold, self.in_force.slots).ok()?;
         let sealed = seal(&encoded, &binding, parameters, DataKey::new(self.view.random()))
             .inspect_err(|error| tracing::error!(%error, "could not seal a block"))
             .ok()?;
-        let validators = self.validators.hash(&chain);
         let header = Header {
             height: env.height,
             round,
             time: env.time,
             proposer: env.proposer,
             parent: self.tip.id,
-            validators,
-            next_validators: validators,
+            validators: self.in_force.validators.hash(&chain),
+            next_validators: self.in_force.next_validators.hash(&chain),
             sealing: sealed.sealing(),
             body_commitment: sealed.body_commitment(),
             share_root: sealed.share_root(),
@@ -251,13 +250,17 @@ impl Chain {
     /// What to keep for the others of a checked dealing: nothing where a certificate proves that k honest members hold
     /// their shares.
     fn make_deposit(&self, header: &Header, dealing: &CheckedDealing) -> Result<Option<Deposit>, Halt> {
-        if self.validators.certificate_suffices(header.sealing.threshold) {
+        if self
+            .in_force
+            .validators
+            .certificate_suffices(header.sealing.threshold)
+        {
             return Ok(None);
         }
         let parties = Parties {
             chain: self.view.chain,
             me: self.view.me,
-            validators: &self.validators,
+            validators: &self.in_force.validators,
             members: &self.view.executor.members(&self.view.index)?,
         };
         let random = || self.view.random();
@@ -274,6 +277,7 @@ impl Chain {
             return;
         };
         for validator in self
+            .in_force
             .validators
             .iter()
             .filter(|validator| validator.member != self.view.me)
@@ -331,6 +335,7 @@ impl Chain {
             return;
         }
         let others: Vec<MemberId> = self
+            .in_force
             .validators
             .iter()
             .map(|validator| validator.member)

@@ -26,7 +26,11 @@ impl Chain {
             None => {
                 tracing::info!(height = %header.height, "decided without its body here: gathering it from shares");
                 self.tell_archive(archivist::Event::Gather(Box::new(header.clone())));
-                if !self.validators.certificate_suffices(header.sealing.threshold) {
+                if !self
+                    .in_force
+                    .validators
+                    .certificate_suffices(header.sealing.threshold)
+                {
                     self.view.set_decided(Some((header.clone(), certificate.clone())));
                     self.tell_tip(None);
                 }
@@ -67,6 +71,10 @@ impl Chain {
             }
         };
         let height = header.height;
+        if !self.in_force.named_by(&header, &self.view.chain) {
+            let reason = "it names other validators than the state before it".into();
+            return Err(Halt::Diverged { height, reason });
+        }
         let mut candidate = match self.judge_body(&header, &body)? {
             Ok(candidate) => candidate,
             Err(reason) => return Err(Halt::Diverged { height, reason }),
@@ -120,10 +128,6 @@ impl Chain {
         {
             self.gossip_header(&header, certificate);
         }
-        self.tell_archive(archivist::Event::Committed {
-            height: header.height,
-            id,
-        });
         tracing::debug!(height = %header.height, id = %id.hash().short(), "committed");
         self.tip = Tip {
             header,
@@ -133,6 +137,12 @@ impl Chain {
         self.phase = Phase::Idle;
         self.blocks.clear();
         self.committed_at = self.now();
+        self.follow_members(Some(&executed.state))?;
+        self.tell_archive(archivist::Event::Committed {
+            height: self.tip.header.height,
+            id,
+            members: self.members_for_archive(),
+        });
         self.schedule_start();
         self.export_if_due();
         Ok(())

@@ -88,6 +88,7 @@ impl Chain {
     /// Starts the height after the tip, replaying the write-ahead log if it is of that height.
     pub(super) fn start_height(&mut self) -> Result<(), Halt> {
         self.end_probation_if_due();
+        self.take_seat();
         let height = self.tip.header.height.next();
         let entries = if self.wal.height() == height {
             self.wal.entries().to_vec()
@@ -103,7 +104,7 @@ impl Chain {
         self.blocks.clear();
         let effects = self
             .consensus
-            .start_height(height, self.validators.clone(), &entries)?;
+            .start_height(height, self.in_force.validators.clone(), &entries)?;
         self.carry_out(effects)?;
         self.feed_waiting()?;
         match self.blocks.take_early(height) {

@@ -98,7 +98,8 @@ impl Chain {
     pub(super) fn check_evidence(&self, evidence: &Evidence) -> Result<(), String> {
         match evidence {
             Evidence::DoubleVote(votes) => {
-                salus_consensus::verify_double_vote(votes, &self.validators, &self.view.chain)
+                let validators = self.validators_at(evidence.height())?;
+                salus_consensus::verify_double_vote(votes, &validators, &self.view.chain)
                     .map_err(|error| error.to_string())
             }
             Evidence::WrongShare(wrong) => self.check_wrong_share(wrong),
@@ -107,7 +108,11 @@ impl Chain {
 
     fn check_wrong_share(&self, wrong: &WrongShare) -> Result<(), String> {
         let (height, member) = (wrong.statement.height, wrong.statement.member);
-        let holder = self.validators.get(member).ok_or("it is against no member")?;
+        let holder = self
+            .in_force
+            .validators
+            .get(member)
+            .ok_or("it is against no member")?;
         if height == Height::ZERO || height > self.tip.header.height {
             return Err("it is about a block that is not committed".into());
         }

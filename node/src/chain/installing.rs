@@ -26,13 +26,13 @@ impl Chain {
         let header =
             header.ok_or_else(|| Halt::Part("the header of an installed snapshot is gone".into()))?;
         tracing::info!(%height, skipped = height.get() - before.get(), "took over a snapshot of the state");
-        self.validators = self.view.executor.validator_set(&self.view.index)?;
         self.tip = Tip {
             certificate: self.view.index.certificate(height)?,
             header,
             id: tip.id,
         };
         self.forget_the_old_state();
+        self.follow_members(None)?;
         self.view.progress.leapt_to(height);
         self.committed_at = self.now();
         self.schedule_start();
@@ -40,7 +40,10 @@ impl Chain {
             skipped: before.next()..=height,
         });
         self.export();
-        let installed = archivist::Event::Installed(salus_archive::Tip { height, id: tip.id });
+        let installed = archivist::Event::Installed {
+            tip: salus_archive::Tip { height, id: tip.id },
+            members: self.members_for_archive(),
+        };
         self.archive
             .send(installed)
             .map_err(|_| Halt::Part("the archive has ended".into()))

@@ -5,7 +5,7 @@ use super::{Chain, Halt, fault_or};
 use salus_execution::BlockEnv;
 use salus_seal::{CheckedDealing, Dealing, SUITE_SSMS};
 use salus_types::{
-    Body, Evidence, Header, Height, Sealing, Transaction, TransactionId, UnverifiedTransaction,
+    Body, Evidence, Header, Height, Sealing, Transaction, TransactionId, UnverifiedTransaction, ValidatorSet,
 };
 
 /// How far ahead of this machine's clock a block's time may be, in milliseconds.
@@ -22,8 +22,7 @@ impl Chain {
 
     /// What a header must say to follow the tip.
     fn check_header(&self, header: &Header) -> Result<(), String> {
-        let (chain, params) = (&self.view.chain, &self.view.params);
-        let validators = self.validators.hash(chain);
+        let (in_force, params) = (&self.in_force, &self.view.params);
         let Sealing {
             suite,
             threshold,
@@ -36,9 +35,9 @@ impl Chain {
             "its parent is not the tip"
         } else if self.consensus.proposer(header.height, header.round) != Some(header.proposer) {
             "it was not its proposer's turn"
-        } else if header.validators != validators || header.next_validators != validators {
+        } else if !in_force.named_by(header, &self.view.chain) {
             "it names other validators"
-        } else if (suite, threshold, slots) != (SUITE_SSMS, params.threshold, params.slots) {
+        } else if (suite, threshold, slots) != (SUITE_SSMS, in_force.threshold, in_force.slots) {
             "it is sealed with other parameters"
         } else if body_length > params.body_bytes_max {
             "its body is too long"
@@ -111,7 +110,7 @@ impl Chain {
             Some(certificate) if certificate.height == parent && certificate.block == header.parent => {
                 if self.tip.certificate.as_ref() != Some(certificate) {
                     certificate
-                        .verify(&self.validators, &self.view.chain)
+                        .verify(&self.validators_at(parent)?, &self.view.chain)
                         .map_err(|error| error.to_string())?;
                 }
             }
@@ -123,6 +122,16 @@ impl Chain {
         body.evidence
             .iter()
             .try_for_each(|evidence| self.check_evidence(evidence))
+    }
+
+    /// The validators that decide a height up to the one after the tip, if the state still has them.
+    pub(super) fn validators_at(&self, height: Height) -> Result<ValidatorSet, String> {
+        if height > self.tip.header.height.next() {
+            return Err("nobody knows the validators of that height yet".into());
+        }
+        let found = self.view.executor.validators_at(&self.view.index, height);
+        let found = found.map_err(|error| error.to_string())?;
+        found.ok_or_else(|| "nobody knows the validators of that height any more".into())
     }
 
     /// Checks signatures, except of transactions that the pool holds: those were checked under the same keys.

@@ -138,8 +138,8 @@ fn open(place: &Where) -> Result<Source, CliError> {
 
 /// The key under which the shares were kept; `None` if there is no passphrase to open it with.
 fn storage_key(home: &Home) -> Result<Option<StoreKey>, CliError> {
-    match home.keys() {
-        Ok(keys) => Ok(Some(StoreKey::new(*keys.storage))),
+    match home.storage_key() {
+        Ok(key) => Ok(Some(StoreKey::new(*key))),
         Err(HomeError::NoPassphrase(_)) => Ok(None),
         Err(error) => Err(crate::validator::ValidatorError::Home(error).into()),
     }

@@ -71,7 +71,7 @@ pub(crate) struct Layout {
 
 pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), CliError> {
     let mut params = Params::usual(usize::from(arguments.validators));
-    params.threshold = arguments.threshold.unwrap_or(params.threshold);
+    params.threshold = arguments.threshold;
     params.open_policy = arguments.open_policy;
     let layout = write_testnet(
         &arguments.dir,
@@ -81,6 +81,7 @@ pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), Cl
         arguments.base_port,
     )?;
     let params = &layout.genesis.agreement().params;
+    let threshold = layout.genesis.threshold();
     let start: Vec<String> = layout
         .homes
         .iter()
@@ -91,10 +92,7 @@ pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), Cl
         output::table(&[
             ("network", layout.genesis.agreement().name.clone()),
             ("hospitals", layout.homes.len().to_string()),
-            (
-                "shares to open",
-                format!("{} of {}", params.threshold, params.slots)
-            ),
+            ("shares to open", format!("{threshold} of {}", params.slots)),
             ("people", arguments.dir.join("people").display().to_string()),
             (
                 "passphrase",
@@ -117,7 +115,7 @@ pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), Cl
         &json!({
             "network": layout.genesis.agreement().name,
             "chain": layout.genesis.chain_id().to_string(),
-            "threshold": params.threshold,
+            "threshold": threshold,
             "slots": params.slots,
             "homes": layout.homes.iter().map(|home| home.display().to_string()).collect::<Vec<_>>(),
             "nodes": layout.nodes.iter().map(|node| format!("http://{node}")).collect::<Vec<_>>(),

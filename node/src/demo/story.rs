@@ -83,12 +83,12 @@ impl Story<'_> {
                 })
                 .await?;
         }
-        let params = self.network.layout.genesis.agreement().params;
+        let threshold = self.network.layout.genesis.threshold();
         self.summary.validators = u16::try_from(n).unwrap_or(u16::MAX);
-        self.summary.k = params.threshold;
+        self.summary.k = threshold;
         self.teller.done(&format!(
             "{n} hospitals run a validator each; of every block each keeps one share, any {} open it",
-            params.threshold
+            threshold
         ));
         Ok(())
     }

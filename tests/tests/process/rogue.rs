@@ -30,7 +30,7 @@ impl Rogue {
         let place = usize::from(validator);
         network.kill(place).unwrap();
         let home = Home::new(network.home(place).unwrap());
-        let keys = home.keys().unwrap();
+        let keys = home.keys().unwrap().remove(0);
         let genesis = Genesis::from_toml(&std::fs::read_to_string(home.genesis()).unwrap()).unwrap();
         let member = MemberId::new(validator);
         let (net, handle, events) = salus_net::Network::start(salus_net::Config {

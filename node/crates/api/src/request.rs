@@ -5,8 +5,9 @@ use salus_types::abi::access::{LogEntry, LogHead};
 use salus_types::abi::registry::Principal;
 use salus_types::state::StateKey;
 use salus_types::{
-    BlockId, Body, CommitCertificate, ContractId, Gas, Header, Height, Member, MemberId, PrincipalId,
-    Receipt, Sequence, Signature, SignedOpenRequest, Slot, Timestamp, TransactionId, UnverifiedTransaction,
+    BlockId, Body, CommitCertificate, ContractId, FormerMember, Gas, Header, Height, Member, MemberId,
+    MemberProposal, PrincipalId, Receipt, Sequence, Signature, SignedOpenRequest, Slot, Timestamp,
+    TransactionId, UnverifiedTransaction, ValidatorSet,
 };
 use std::fmt;
 use std::time::Duration;
@@ -55,10 +56,17 @@ pub enum Request {
         /// The status.
         reply: Reply<NodeStatus>,
     },
-    /// Every member of the network.
+    /// Who belongs to the network, who has left, and what is proposed.
     Members {
-        /// In the order of their numbers.
-        reply: Reply<Vec<MemberStatus>>,
+        /// As the last committed state has it.
+        reply: Reply<Membership>,
+    },
+    /// The validators that decide a height.
+    Validators {
+        /// Up to the one after the next.
+        height: Height,
+        /// `None` if they are not known yet, or no longer.
+        reply: Reply<Option<ValidatorSet>>,
     },
     /// Headers of committed blocks, ascending.
     Headers {
@@ -346,6 +354,19 @@ pub struct MemberFaults {
     pub latest: Option<Height>,
 }
 
+/// Who belongs to the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Present members, in the order of their numbers.
+    pub members: Vec<MemberStatus>,
+    /// Members that were removed.
+    pub former: Vec<FormerMember>,
+    /// Proposals that can be voted on.
+    pub proposals: Vec<MemberProposal>,
+    /// Approvals that a proposal needs now.
+    pub needed: u16,
+}
+
 /// What every node keeps whole of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockHead {
@@ -491,6 +512,7 @@ impl fmt::Debug for Request {
             Self::Transaction { .. } => "Transaction",
             Self::Status { .. } => "Status",
             Self::Members { .. } => "Members",
+            Self::Validators { .. } => "Validators",
             Self::Headers { .. } => "Headers",
             Self::Block { .. } => "Block",
             Self::Body { .. } => "Body",

@@ -2,7 +2,7 @@
 
 use salus_types::abi::access::{self, Decision, Obligations, REFUSALS_TO_PENALTY, Standing, reason};
 use salus_types::abi::registry;
-use salus_types::{ContractId, ResealRefusal, Status};
+use salus_types::{ContractId, MembershipRefusal, ResealRefusal, Status};
 
 /// A decision in plain words: what was decided, why, and what follows.
 pub fn explain(decision: &Decision) -> String {
@@ -71,12 +71,8 @@ fn explain_standing(standing: Standing) -> String {
 pub fn explain_status(contract: ContractId, status: Status) -> String {
     match status {
         Status::Success => "it succeeded".to_owned(),
-        Status::Aborted { code } if contract == ContractId::SYSTEM => match ResealRefusal::from_code(code) {
-            Some(refusal) => refusal.to_string(),
-            None => format!("the chain refused it with its code {code}"),
-        },
         Status::Aborted { code } => match explain_abort(contract, code) {
-            Some(text) => text.to_owned(),
+            Some(text) => text,
             None => format!("the contract refused it with its code {code}"),
         },
         Status::Trapped { code } => format!("the contract broke (trap {code}); its author must look at it"),
@@ -86,9 +82,13 @@ pub fn explain_status(contract: ContractId, status: Status) -> String {
     }
 }
 
-fn explain_abort(contract: ContractId, code: u16) -> Option<&'static str> {
-    match contract {
-        ContractId::REGISTRY => Some(match code {
+fn explain_abort(contract: ContractId, code: u16) -> Option<String> {
+    let text = match contract {
+        ContractId::SYSTEM => {
+            let members = MembershipRefusal::from_code(code).map(|refusal| refusal.to_string());
+            return members.or_else(|| ResealRefusal::from_code(code).map(|refusal| refusal.to_string()));
+        }
+        ContractId::REGISTRY => match code {
             registry::error::NOT_ALLOWED => "your role or hospital does not allow this",
             registry::error::UNKNOWN_PRINCIPAL => "there is no such principal",
             registry::error::BAD_ADDRESS => "the patient address is missing, taken, or not for this role",
@@ -96,8 +96,8 @@ fn explain_abort(contract: ContractId, code: u16) -> Option<&'static str> {
             registry::error::BAD_PROOF => "the proof that you hold the new key does not verify",
             registry::error::KEY_TAKEN => "that signing key belongs to another principal",
             _ => return None,
-        }),
-        ContractId::ACCESS => Some(match code {
+        },
+        ContractId::ACCESS => match code {
             access::error::NOT_ALLOWED => "your role does not allow this",
             access::error::UNKNOWN_PRINCIPAL => "there is no such principal, or not of the kind needed here",
             access::error::UNKNOWN_GRANT => "there is no such grant",
@@ -110,9 +110,10 @@ fn explain_abort(contract: ContractId, code: u16) -> Option<&'static str> {
             access::error::DUPLICATE => "this record is on the chain already",
             access::error::NO_PENALTY => "that principal is under no penalty",
             _ => return None,
-        }),
-        _ => None,
-    }
+        },
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 /// Milliseconds since 1970 as `2026-11-22 15:09:30 UTC`.

@@ -3,7 +3,7 @@ use crate::host::ChainHost;
 use crate::modules::Modules;
 use crate::overlay::Overlay;
 use crate::transaction::{check, intrinsic_gas, run};
-use crate::{ExecutionError, Faults, Params, faults, reseal, system, tree};
+use crate::{ExecutionError, Faults, Params, faults, members, reseal, system, tree};
 use salus_runtime::Engine;
 use salus_types::abi::registry::Principal;
 use salus_types::codec;
@@ -195,9 +195,9 @@ impl Executor {
         tree::prove(state, key)
     }
 
-    /// All members, in the order of their numbers.
+    /// All members, in the order of their numbers; those that a committed block added, though not in force yet, too.
     pub fn members(&self, state: &dyn StateReader) -> Result<Vec<Member>, StateFault> {
-        system::members(state)
+        members::members(state)
     }
 
     /// What a member was proven guilty of.
@@ -205,9 +205,13 @@ impl Executor {
         Faults::of(state, member)
     }
 
-    /// The validators that decide the height after this state.
-    pub fn validator_set(&self, state: &dyn StateReader) -> Result<ValidatorSet, StateFault> {
-        system::validator_set(state)
+    /// The validators that decide a height, at most two above this state's; `None` if too many changes have passed since.
+    pub fn validators_at(
+        &self,
+        state: &dyn StateReader,
+        height: Height,
+    ) -> Result<Option<ValidatorSet>, StateFault> {
+        members::validators_at(state, height)
     }
 
     /// The latest reseal, whether it is under way or done.

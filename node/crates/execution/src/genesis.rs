@@ -1,12 +1,13 @@
 use crate::executor::{BlockEnv, ExecutedBlock, Executor};
 use crate::host::ChainHost;
+use crate::members::{self, Counters};
 use crate::overlay::Overlay;
 use crate::transaction::{call, context};
 use crate::{ContractInfo, ExecutionError, Params, system, tree};
 use salus_runtime::{EntryPoint, Invocation};
 use salus_types::codec;
 use salus_types::state::{StateFault, StateKey, StateReader};
-use salus_types::{ContractId, Gas, Hash, Height, Member, MemberId, Timestamp};
+use salus_types::{ContractId, Gas, Hash, Height, Member, MemberId, MemberKeys, Timestamp};
 use std::collections::BTreeSet;
 
 /// What a network starts with.
@@ -46,9 +47,7 @@ impl Executor {
         validate(genesis)?;
         let mut overlay = Overlay::new(&Nothing);
         overlay.write(system::params_key(), Some(codec::encode(&genesis.params)));
-        for member in &genesis.members {
-            overlay.write(system::member_key(member.id), Some(codec::encode(member)));
-        }
+        write_members(&mut overlay, genesis)?;
         let env = BlockEnv {
             height: Height::ZERO,
             time,
@@ -61,9 +60,6 @@ impl Executor {
             receipts.extend(self.instantiate(&mut overlay, contract, context)?);
             overlay.keep();
         }
-        // The members must make a set that can decide blocks.
-        system::validator_set(&overlay).map_err(|_| invalid("members share a number, a key or a slot"))?;
-        overlay.keep();
         let state = overlay.into_changes();
         let (state_root, tree) = tree::apply(&Nothing, &state)?;
         let gas = receipts
@@ -138,6 +134,28 @@ impl Executor {
     }
 }
 
+/// Writes the founding members, and the set that they make and that decides the first blocks.
+fn write_members(overlay: &mut Overlay<'_>, genesis: &GenesisState) -> Result<(), ExecutionError> {
+    let set = members::validator_set(&genesis.members)
+        .map_err(|error| ExecutionError::Genesis(error.to_string()))?;
+    let mut counters = Counters {
+        threshold_max: genesis.params.threshold_of(&set),
+        ..Counters::default()
+    };
+    for member in &genesis.members {
+        overlay.write(members::member_key(member.id), Some(codec::encode(member)));
+        for key in MemberKeys::of(member).bytes() {
+            overlay.write(members::key_owner_key(key), Some(codec::encode(&member.id)));
+        }
+        counters.next_member = counters.next_member.max(member.id.get().saturating_add(1));
+        counters.next_slot = counters.next_slot.max(member.slot.get().saturating_add(1));
+    }
+    overlay.write(members::validators_key(Height::ZERO), Some(codec::encode(&set)));
+    overlay.write(members::counters_key(), Some(codec::encode(&counters)));
+    overlay.keep();
+    Ok(())
+}
+
 fn invalid(message: &str) -> ExecutionError {
     ExecutionError::Genesis(message.to_owned())
 }
@@ -146,6 +164,10 @@ fn validate(genesis: &GenesisState) -> Result<(), ExecutionError> {
     let members: BTreeSet<MemberId> = genesis.members.iter().map(|member| member.id).collect();
     if members.is_empty() || members.len() != genesis.members.len() {
         return Err(invalid("there must be members, each with its own number"));
+    }
+    let slots = genesis.params.slots;
+    if genesis.members.iter().any(|member| member.slot.get() >= slots) {
+        return Err(invalid("a member's slot is not among those that are dealt"));
     }
     let contracts: BTreeSet<ContractId> = genesis
         .contracts

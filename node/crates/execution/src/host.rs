@@ -1,6 +1,6 @@
 use crate::modules::Modules;
 use crate::overlay::Overlay;
-use crate::system;
+use crate::{members, system};
 use salus_runtime::{Host, HostFault, Module};
 use salus_types::abi::registry::Principal;
 use salus_types::state::{StateFault, StateKey, StateReader};
@@ -30,7 +30,7 @@ impl<'a, 'b> ChainHost<'a, 'b> {
     fn members(&mut self) -> Result<&BTreeMap<MemberId, [u8; 32]>, HostFault> {
         let members = match self.members.take() {
             Some(members) => members,
-            None => system::members(self.overlay)
+            None => members::members(self.overlay)
                 .map_err(fault)?
                 .iter()
                 .map(|member| (member.id, *member.consensus_key.as_bytes()))

@@ -23,12 +23,17 @@
 //! Before the transactions, a block's evidence is counted against the members it convicts ([`Faults`]). Whether it proves
 //! anything is for the caller to check: that needs headers and validators, which are not in the state.
 //!
+//! # Members
+//!
+//! Operators change the members by vote. The validator set that a change at height h makes decides height h + 2 and is
+//! announced by header h + 1; [`members`] keeps the sets by height.
+//!
 //! # Invariants
 //!
 //! - Pure: no clock, no I/O but the [`StateReader`](salus_types::state::StateReader), no randomness. Same state, same
 //!   environment, same transactions: same bytes, on every node.
 //! - The state root depends on the entries alone, not on their history ([`tree`]).
-//! - A contract writes only under its own number; the chain's own entries ([`system`]) are written here only.
+//! - A contract writes only under its own number; the chain's own entries ([`system`], [`members`]) are written here only.
 //! - A fault of this machine ends execution with an error and is never turned into a receipt.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
@@ -36,7 +41,9 @@ mod error;
 mod executor;
 mod faults;
 mod genesis;
+mod governance;
 mod host;
+pub mod members;
 mod modules;
 mod overlay;
 mod query;

@@ -6,7 +6,7 @@
 
 use crate::executor::BlockEnv;
 use crate::overlay::Overlay;
-use crate::system;
+use crate::{members, system};
 use salus_types::abi::registry::Role;
 use salus_types::state::{StateFault, StateReader};
 use salus_types::{
@@ -132,7 +132,7 @@ const fn refused(refusal: ResealRefusal) -> Status {
 fn is_operator(state: &dyn StateReader, sender: PrincipalId) -> Result<bool, StateFault> {
     match system::principal(state, sender)? {
         Some(sender) if sender.role == Role::Operator => {
-            Ok(system::member(state, sender.organisation)?.is_some())
+            Ok(members::member(state, sender.organisation)?.is_some())
         }
         _ => Ok(false),
     }

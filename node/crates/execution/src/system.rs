@@ -3,8 +3,14 @@
 //! | key | value |
 //! | --- | --- |
 //! | `p` | [`Params`] |
-//! | `m`, member (u16 BE) | [`Member`] |
+//! | `m`, member (u16 BE) | [`Member`](salus_types::Member): present, or decided to be two heights from now |
 //! | `f`, member (u16 BE) | [`Faults`](crate::Faults) that were proven; absent: none |
+//! | `g`, member (u16 BE) | [`FormerMember`](salus_types::FormerMember) |
+//! | `b`, member (u16 BE) | [`KeysChange`](crate::members::KeysChange): the proof of keys that did not stand in the genesis |
+//! | `x`, key (32 bytes) | [`MemberId`](salus_types::MemberId): whose key it is or was |
+//! | `v`, 2^64 - 1 - height (u64 BE) | [`ValidatorSet`]: decides this height and those up to the next entry's |
+//! | `o`, proposal (u32 BE) | [`MemberProposal`](salus_types::MemberProposal): open |
+//! | `n` | [`Counters`](crate::members::Counters) |
 //! | `s`, principal (u32 BE) | [`Sequence`]: how many of its transactions were executed; absent: none |
 //! | `c`, contract (u32 BE) | [`ContractInfo`] |
 //! | `j` | [`ResealJob`]: the latest one; absent: none yet |
@@ -18,15 +24,11 @@ use salus_types::abi::registry::{Principal, principal_key};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::state::{StateFault, StateKey, StateReader};
 use salus_types::{
-    ContractId, Gas, Hash, Height, Member, MemberId, PrincipalId, ResealJob, Sequence, ShareCommitment,
-    ValidatorSet,
+    ContractId, Gas, Hash, Height, MemberId, PrincipalId, ResealJob, Sequence, ShareCommitment, ValidatorSet,
 };
 
 /// Bytes of code in one entry: below the store's limit for a value, with room for its framing.
 pub const CODE_CHUNK_BYTES: usize = 30 << 10;
-/// Bytes of any entry that is decoded here.
-const VALUE_BYTES_MAX: usize = 32 << 10;
-
 /// The network's settings, the same on every node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Params {
@@ -39,16 +41,30 @@ pub struct Params {
     pub block_bytes_max: u32,
     /// How many heights ahead a transaction may set its end.
     pub expiry_heights_max: u64,
+    /// k, if the network has fixed it; `None`: n - 2f of the validators that decide the block.
+    pub threshold: Option<u16>,
+    /// S: shares dealt of every block. A member's slot is below it.
+    pub slots: u16,
+}
+
+impl Params {
+    /// k: the shares needed to open a block that these validators decide.
+    pub fn threshold_of(&self, validators: &ValidatorSet) -> u16 {
+        let usual = u16::try_from(validators.threshold()).unwrap_or(u16::MAX);
+        self.threshold.unwrap_or(usual)
+    }
 }
 
 impl Default for Params {
-    /// 400,000,000 gas a block, 20,000,000 a transaction, 4 MiB a block, 10,000 heights.
+    /// 400,000,000 gas a block, 20,000,000 a transaction, 4 MiB a block, 10,000 heights, k of 128 shares.
     fn default() -> Self {
         Self {
             block_gas_max: Gas::new(400_000_000),
             transaction_gas_max: Gas::new(20_000_000),
             block_bytes_max: 4 << 20,
             expiry_heights_max: 10_000,
+            threshold: None,
+            slots: 128,
         }
     }
 }
@@ -67,12 +83,6 @@ pub struct ContractInfo {
 /// Key of the parameters.
 pub fn params_key() -> StateKey {
     StateKey::new(ContractId::SYSTEM, b"p")
-}
-
-/// Key of a member.
-pub fn member_key(member: MemberId) -> StateKey {
-    let [a, b] = member.get().to_be_bytes();
-    StateKey::new(ContractId::SYSTEM, &[b'm', a, b])
 }
 
 /// Key of what a member was proven guilty of.
@@ -147,32 +157,6 @@ pub fn reseal_job(state: &dyn StateReader) -> Result<Option<ResealJob>, StateFau
 /// The dealing in force of a block that was resealed; `None`: its header says it.
 pub fn dealing(state: &dyn StateReader, height: Height) -> Result<Option<ShareCommitment>, StateFault> {
     read(state, &dealing_key(height))
-}
-
-/// A member.
-pub fn member(state: &dyn StateReader, id: MemberId) -> Result<Option<Member>, StateFault> {
-    read(state, &member_key(id))
-}
-
-/// All members, in the order of their numbers.
-pub fn members(state: &dyn StateReader) -> Result<Vec<Member>, StateFault> {
-    let prefix = StateKey::new(ContractId::SYSTEM, b"m");
-    let mut members = Vec::new();
-    let mut after = Vec::new();
-    while let Some((key, value)) = state.next(prefix.as_bytes(), &after)? {
-        members.push(codec::decode(&value, VALUE_BYTES_MAX).map_err(|_| damaged("the entry of a member"))?);
-        after = key.as_bytes().to_vec();
-        if members.len() > ValidatorSet::COUNT_MAX {
-            return Err(damaged("the number of members"));
-        }
-    }
-    Ok(members)
-}
-
-/// The validators that decide the height after this state: one of each member.
-pub fn validator_set(state: &dyn StateReader) -> Result<ValidatorSet, StateFault> {
-    let validators = members(state)?.into_iter().map(|member| member.validator());
-    ValidatorSet::new(validators.collect()).map_err(|_| damaged("the set of members"))
 }
 
 /// The WebAssembly of a contract.

@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::LazyLock;
 
+mod membership;
+
 const COUNTER: ContractId = ContractId::new(3);
 const CHAIN: ChainId = ChainId::new(Hash::new([7; 32]));
 
@@ -293,7 +295,10 @@ fn a_genesis_comes_to_life_the_same_everywhere() {
     assert_eq!(again.receipts.len(), 1, "the counter has nothing to instantiate");
 
     assert_eq!(EXECUTOR.members(&state).unwrap(), genesis_state().members);
-    assert_eq!(EXECUTOR.validator_set(&state).unwrap().count(), 4);
+    for height in [1, 2] {
+        let set = EXECUTOR.validators_at(&state, Height::new(height)).unwrap();
+        assert_eq!(set.unwrap().count(), 4);
+    }
     assert_eq!(EXECUTOR.params(&state).unwrap(), genesis_state().params);
     let sender = EXECUTOR.sender(&state, PrincipalId::new(1)).unwrap().unwrap();
     assert_eq!(sender, principal(1, Role::Doctor, 0, Standing::Active));
@@ -665,15 +670,11 @@ fn system_entries_keep_their_bytes() {
     assert_eq!(info.unwrap().state_version, 1);
     assert_eq!(
         entry(system::params_key()),
-        "0000000070 fc002dc6c0fc000f4240fc00400000fb2710"
+        "0000000070 fc002dc6c0fc000f4240fc00400000fb27100080"
     );
     assert_eq!(
         hex(system::sequence_key(PrincipalId::new(258)).as_bytes()),
         "000000007300000102"
-    );
-    assert_eq!(
-        hex(system::member_key(MemberId::new(258)).as_bytes()),
-        "000000006d0102"
     );
     assert_eq!(
         hex(system::faults_key(MemberId::new(258)).as_bytes()),

@@ -2,8 +2,9 @@
 
 use crate::error::NotExecutable;
 use crate::executor::BlockEnv;
+use crate::governance::{Governance, addresses_bounded};
 use crate::host::ChainHost;
-use crate::{ExecutionError, Params, reseal, system};
+use crate::{ExecutionError, Params, members, reseal, system};
 use salus_runtime::{Context, EntryPoint, Failure, Invocation, Outcome};
 use salus_types::abi::registry::{Role, Status as Standing};
 use salus_types::codec;
@@ -17,12 +18,10 @@ use salus_types::{
 pub const TRANSACTION_GAS: u64 = 50_000;
 /// Gas of each byte of an encoded transaction.
 pub const TRANSACTION_GAS_PER_BYTE: u64 = 10;
-/// Gas of a system call.
+/// Gas of a system call that reads and writes an entry or two.
 const SYSTEM_CALL_GAS: u64 = 25_000;
-/// Addresses of a member, at most.
-const ADDRESSES_MAX: usize = 4;
-/// Bytes of an address, at most.
-const ADDRESS_BYTES_MAX: usize = 128;
+/// Gas of proposing, voting and changing keys: signatures, every member's entry, a whole validator set.
+const MEMBERSHIP_CALL_GAS: u64 = 500_000;
 
 /// What a transaction of so many bytes costs before anything runs.
 pub(crate) const fn intrinsic_gas(encoded_length: usize) -> Gas {
@@ -97,19 +96,7 @@ pub(crate) fn run(
             };
             call(host, invocation)?
         }
-        Call::System(_) if gas_limit < Gas::new(SYSTEM_CALL_GAS) => bare(Status::OutOfGas, gas_limit),
-        Call::System(SystemCall::SetAddresses { member, addresses }) => {
-            let status = set_addresses(host, payload.sender, *member, addresses)?;
-            bare(status, Gas::new(SYSTEM_CALL_GAS))
-        }
-        Call::System(SystemCall::StartReseal { from, to }) => {
-            let status = reseal::start(host.overlay, env, payload.sender, (*from, *to))?;
-            bare(status, Gas::new(SYSTEM_CALL_GAS))
-        }
-        Call::System(SystemCall::StopReseal) => bare(
-            reseal::stop(host.overlay, payload.sender)?,
-            Gas::new(SYSTEM_CALL_GAS),
-        ),
+        Call::System(call) => system_call(host, (chain, env), payload.sender, call, gas_limit)?,
     };
     receipt.gas_used = receipt.gas_used.saturating_add(intrinsic.get());
     Ok(receipt)
@@ -157,8 +144,45 @@ pub(crate) fn call(host: &mut ChainHost<'_, '_>, invocation: Invocation) -> Resu
     })
 }
 
+fn system_call(
+    host: &mut ChainHost<'_, '_>,
+    (chain, env): (&ChainId, &BlockEnv),
+    sender: PrincipalId,
+    call: &SystemCall,
+    gas_limit: Gas,
+) -> Result<Receipt, ExecutionError> {
+    let cost = match call {
+        SystemCall::SetAddresses { .. } | SystemCall::StartReseal { .. } | SystemCall::StopReseal => {
+            Gas::new(SYSTEM_CALL_GAS)
+        }
+        SystemCall::ProposeMember { .. }
+        | SystemCall::VoteMember { .. }
+        | SystemCall::RotateMemberKeys { .. } => Gas::new(MEMBERSHIP_CALL_GAS),
+    };
+    let Some(rest) = gas_limit.checked_sub(cost.get()) else {
+        return Ok(bare(Status::OutOfGas, gas_limit));
+    };
+    let governance = |host| Governance::new(host, chain, env, rest);
+    let mut receipt = match call {
+        SystemCall::SetAddresses { member, addresses } => {
+            bare(set_addresses(host, sender, *member, addresses)?, Gas::ZERO)
+        }
+        SystemCall::StartReseal { from, to } => {
+            bare(reseal::start(host.overlay, env, sender, (*from, *to))?, Gas::ZERO)
+        }
+        SystemCall::StopReseal => bare(reseal::stop(host.overlay, sender)?, Gas::ZERO),
+        SystemCall::ProposeMember { change, expires } => {
+            governance(host).propose(sender, change, *expires)?
+        }
+        SystemCall::VoteMember { proposal, approve } => governance(host).vote(sender, *proposal, *approve)?,
+        SystemCall::RotateMemberKeys { keys, proof } => governance(host).rotate(sender, keys, proof)?,
+    };
+    receipt.gas_used = receipt.gas_used.saturating_add(cost.get());
+    Ok(receipt)
+}
+
 /// A receipt of a status and a cost, with nothing else in it.
-const fn bare(status: Status, gas_used: Gas) -> Receipt {
+pub(crate) const fn bare(status: Status, gas_used: Gas) -> Receipt {
     Receipt {
         status,
         gas_used,
@@ -176,14 +200,12 @@ fn set_addresses(
 ) -> Result<Status, StateFault> {
     let operator = system::principal(host.overlay, sender)?
         .is_some_and(|sender| sender.role == Role::Operator && sender.organisation == member);
-    let bounded = addresses.len() <= ADDRESSES_MAX
-        && addresses.iter().all(|address| address.len() <= ADDRESS_BYTES_MAX);
-    let found = system::member(host.overlay, member)?;
-    let Some(mut found) = found.filter(|_| operator && bounded) else {
+    let found = members::member(host.overlay, member)?;
+    let Some(mut found) = found.filter(|_| operator && addresses_bounded(addresses)) else {
         return Ok(Status::NotAllowed);
     };
     found.addresses = addresses.to_vec();
     host.overlay
-        .write(system::member_key(member), Some(codec::encode(&found)));
+        .write(members::member_key(member), Some(codec::encode(&found)));
     Ok(Status::Success)
 }

@@ -38,7 +38,8 @@ use view::Undo;
 /// Certificates of this many heights below the tip are kept, and then one of every
 /// [`CERTIFICATE_CHECKPOINT`] heights.
 pub const CERTIFICATE_WINDOW: u64 = 4096;
-/// Certificates of heights that are multiples of this are kept for good.
+/// Certificates of heights that are multiples of this are kept for good, and so are those of blocks after which the
+/// validators change.
 pub const CERTIFICATE_CHECKPOINT: u64 = 1024;
 /// Bytes of a value, at most; sled grows badly above.
 pub const VALUE_BYTES_MAX: usize = 64 << 10;
@@ -293,7 +294,8 @@ impl ChainStore {
         Ok(heights)
     }
 
-    /// The certificate of a height, if it is within the last [`CERTIFICATE_WINDOW`] heights or a checkpoint.
+    /// The certificate of a height, if it is within the last [`CERTIFICATE_WINDOW`] heights, a checkpoint, or the last that a
+    /// validator set decided.
     pub fn certificate(&self, height: Height) -> Result<Option<CommitCertificate>, StoreError> {
         if !self.is_reached(height) {
             return Ok(None);

@@ -24,6 +24,7 @@ mod hash;
 mod ids;
 mod keys;
 mod member;
+mod membership;
 pub mod merkle;
 mod open;
 mod reseal;
@@ -42,6 +43,11 @@ pub use hash::{Hash, HashParseError};
 pub use ids::{BlockId, ChainId, Gas, Height, Round, Sequence, Slot, Timestamp, TransactionId};
 pub use keys::{PublicKey, SecretKey, Signature, SignatureError};
 pub use member::{Member, Validator, ValidatorSet, ValidatorSetError};
+pub use membership::{
+    AdminKeys, FormerMember, GRACE_MS, KeysProof, MEMBER_ADDRESS_LENGTH_MAX, MEMBER_ADDRESSES_MAX,
+    MEMBER_NAME_LENGTH_MAX, MemberCard, MemberChange, MemberKeys, MemberProposal, MembershipRefusal,
+    OPEN_PROPOSALS_MAX, PassedChange, ProposalId, ProposalOutcome, ROTATION_HEIGHTS_MIN,
+};
 pub use open::{OPEN_REQUEST_MS_MAX, OpenRequest, OpenRequestError, SignedOpenRequest};
 pub use reseal::{RESEAL_BYTES_MAX, RESEALS_MAX, ResealJob, ResealRefusal};
 pub use salus_abi as abi;

@@ -135,6 +135,12 @@ impl ValidatorSet {
             .saturating_sub(faulty.saturating_add(faulty.div_ceil(2)))
     }
 
+    /// Whether a network may fix k at this with these validators: more than f, at most [`Self::threshold_max`].
+    pub fn allows_threshold(&self, threshold: u16) -> bool {
+        let threshold = usize::from(threshold);
+        threshold > self.faulty_max() && threshold <= self.threshold_max()
+    }
+
     /// Whether a commit certificate alone proves that `threshold` honest members hold their share. If not, validators
     /// keep a deposit beside their share until enough members have signed that they hold theirs.
     pub fn certificate_suffices(&self, threshold: u16) -> bool {

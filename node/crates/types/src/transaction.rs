@@ -1,4 +1,7 @@
-use crate::{ChainId, Gas, Hash, Height, PublicKey, SecretKey, Sequence, Signature, TransactionId};
+use crate::{
+    ChainId, Gas, Hash, Height, KeysProof, MemberChange, MemberKeys, ProposalId, PublicKey, SecretKey,
+    Sequence, Signature, TransactionId,
+};
 use salus_abi::codec::{self, Decode, DecodeError, Encode};
 use salus_abi::domain::Tag;
 use salus_abi::{ContractId, MemberId, PrincipalId};
@@ -56,6 +59,27 @@ pub enum SystemCall {
     },
     /// Ends the reseal under way. Blocks that it dealt anew stay so.
     StopReseal,
+    /// Proposes to add or remove a member, and approves it. Output [`ProposalOutcome`](crate::ProposalOutcome).
+    ProposeMember {
+        /// What is to change.
+        change: MemberChange,
+        /// The last height at which it can be voted on; as far ahead as a transaction's end may be.
+        expires: Height,
+    },
+    /// The vote of the operator's own member on an open proposal. Output [`ProposalOutcome`](crate::ProposalOutcome).
+    VoteMember {
+        /// Which proposal.
+        proposal: ProposalId,
+        /// Whether it approves; if not, an approval given before is withdrawn.
+        approve: bool,
+    },
+    /// Replaces the keys of the operator's own member; nobody else votes on it.
+    RotateMemberKeys {
+        /// The new keys. Those that stay the same are repeated.
+        keys: MemberKeys,
+        /// The new keys' statement, for the member's name.
+        proof: KeysProof,
+    },
 }
 
 /// A transaction as it arrives: nothing about it has been checked.

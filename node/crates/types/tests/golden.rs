@@ -540,6 +540,70 @@ fn members_and_system_calls() {
     golden(&ResealJob { from, to, next }, expect!["01fb012c07"]);
 }
 
+#[test]
+fn changes_of_members() {
+    let keys = MemberKeys {
+        consensus: key(1).public(),
+        network: key(2).public(),
+        release: [9; 32],
+    };
+    let admin = AdminKeys {
+        signing: key(3).public(),
+        encryption: [8; 32],
+    };
+    let proof = keys.prove("Cedar", Some(&admin), (&key(1), &key(2)), &chain());
+    let card = MemberCard {
+        name: "Cedar".into(),
+        keys,
+        admin,
+        addresses: vec!["/dns4/a/tcp/1".into()],
+        proof,
+    };
+    assert_eq!(card.check(&chain()), Ok(()));
+    golden(
+        &card,
+        expect![
+            "0543656461728a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b3940909090909090909090909090909090909090909090909090909090909090909ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d10808080808080808080808080808080808080808080808080808080808080808010d2f646e73342f612f7463702f31f5573fac202e245c4131e02d7ccc5cf37d52c229ec56ae902bfb1f0be162b72bed1c07740e175c0e34f0879117055cd210b845bc934488c9876c774c73c22406ebb3b941aa6edfe83106ae6d3bc223028553092ad6a68ecbaa17f150ea65d9fd7ca944aafdf4d3dbf9d0b418cb0adcdeb963b23e2b209659d7e7474d01106807"
+        ],
+    );
+    let call = |call| Call::System(call);
+    let remove = call(SystemCall::ProposeMember {
+        change: MemberChange::Remove(MemberId::new(3)),
+        expires: Height::new(1_000),
+    });
+    golden(&remove, expect!["01030103fb03e8"]);
+    let vote = call(SystemCall::VoteMember {
+        proposal: ProposalId::new(5),
+        approve: true,
+    });
+    golden(&vote, expect!["01040501"]);
+    let proof = keys.prove("Cedar", None, (&key(1), &key(2)), &chain());
+    golden(
+        &call(SystemCall::RotateMemberKeys { keys, proof }),
+        expect![
+            "01058a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b3940909090909090909090909090909090909090909090909090909090909090909c2867f7ac8a3284e01e78084ab1c3da33118733f0af7e7c01cf9090013de07db04f5336263d6cd6b0cc6269d4f27a9aa7b66dd9588fb108590a63fcb9e54480db58481cc4e66c8775cb651589bffbfbcd54e08be301525a9fced1adca234ffdda953ee4cdab1e94abdfdb17df1f351f47151dbb92dc5fef68e29112039b4ed02"
+        ],
+    );
+    let proposal = MemberProposal {
+        id: ProposalId::new(5),
+        proposer: MemberId::new(1),
+        change: MemberChange::Remove(MemberId::new(3)),
+        expires: Height::new(1_000),
+        approvals: vec![MemberId::new(1), MemberId::new(2)],
+    };
+    golden(&proposal, expect!["05010103fb03e8020102"]);
+    let outcome = ProposalOutcome {
+        proposal: ProposalId::new(5),
+        approvals: 3,
+        needed: 3,
+        passed: Some(PassedChange::Added {
+            member: MemberId::new(4),
+            admin: PrincipalId::new(12),
+        }),
+    };
+    golden(&outcome, expect!["0503030100040c"]);
+}
+
 /// What the two founding contracts keep in the state and say in events.
 mod contracts {
     use super::*;

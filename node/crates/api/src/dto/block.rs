@@ -335,19 +335,16 @@ impl From<&Call> for CallDto {
                     _ => Self::default(),
                 }
             },
-            Call::System(SystemCall::SetAddresses { .. }) => Self {
+            Call::System(call) => Self {
                 contract: ContractId::SYSTEM.get(),
-                name: Some("system.set_addresses"),
-                ..Self::default()
-            },
-            Call::System(SystemCall::StartReseal { .. }) => Self {
-                contract: ContractId::SYSTEM.get(),
-                name: Some("system.start_reseal"),
-                ..Self::default()
-            },
-            Call::System(SystemCall::StopReseal) => Self {
-                contract: ContractId::SYSTEM.get(),
-                name: Some("system.stop_reseal"),
+                name: Some(match call {
+                    SystemCall::SetAddresses { .. } => "system.set_addresses",
+                    SystemCall::StartReseal { .. } => "system.start_reseal",
+                    SystemCall::StopReseal => "system.stop_reseal",
+                    SystemCall::ProposeMember { .. } => "system.propose_member",
+                    SystemCall::VoteMember { .. } => "system.vote_member",
+                    SystemCall::RotateMemberKeys { .. } => "system.rotate_member_keys",
+                }),
                 ..Self::default()
             },
         }

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod block;
 pub(crate) mod events;
+pub(crate) mod members;
 pub(crate) mod principal;
 pub(crate) mod receipt;
 pub(crate) mod record;

@@ -1,9 +1,6 @@
-//! The node and the members.
+//! The node.
 
-use super::hex;
-use crate::{
-    ChainFacts, MemberStatus, NodeStatus, RepairStatus, ScrubPass, ScrubStatus, SyncPhase, SyncStatus,
-};
+use crate::{ChainFacts, NodeStatus, RepairStatus, ScrubPass, ScrubStatus, SyncPhase, SyncStatus};
 use salus_types::Height;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -176,53 +173,6 @@ pub(crate) struct StorageDto {
     pub(crate) full_replication_bytes: u64,
 }
 
-/// A member of the network.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Member)]
-pub(crate) struct MemberDto {
-    /// Its number.
-    pub(crate) id: u16,
-    /// A short name for people.
-    pub(crate) name: String,
-    /// Signs its votes and receipts (ed25519), hexadecimal.
-    pub(crate) consensus_key: String,
-    /// Identifies its validator on the network (ed25519), hexadecimal.
-    pub(crate) network_key: String,
-    /// Receives the key shares of health records (X25519), hexadecimal.
-    pub(crate) release_key: String,
-    /// Which share of every dealing it keeps.
-    pub(crate) slot: u16,
-    /// Multiaddresses of its validator.
-    pub(crate) addresses: Vec<String>,
-    /// Whether its validator decides the next height.
-    pub(crate) validating: bool,
-    /// Whether this node has a connection to it; true for itself.
-    pub(crate) connected: bool,
-    /// What it was proven guilty of on the chain.
-    pub(crate) faults: FaultsDto,
-}
-
-/// What a member was proven guilty of: heights, each counted once.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Faults)]
-pub(crate) struct FaultsDto {
-    /// At which it voted twice.
-    pub(crate) double_votes: u32,
-    /// Of which it handed out a wrong share under its signature.
-    pub(crate) wrong_shares: u32,
-    /// The highest of them all; absent if there are none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) latest_height: Option<u64>,
-}
-
-/// Every member of the network.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Members)]
-pub(crate) struct MembersDto {
-    /// In the order of their numbers.
-    pub(crate) members: Vec<MemberDto>,
-}
-
 impl StatusDto {
     pub(crate) fn new(facts: &ChainFacts, status: &NodeStatus) -> Self {
         Self {
@@ -299,28 +249,6 @@ impl From<ScrubPass> for ScrubPassDto {
             checked: pass.checked,
             damaged: pass.damaged,
             repaired: pass.repaired,
-        }
-    }
-}
-
-impl From<MemberStatus> for MemberDto {
-    fn from(status: MemberStatus) -> Self {
-        let member = status.member;
-        Self {
-            id: member.id.get(),
-            name: member.name,
-            consensus_key: hex(member.consensus_key.as_bytes()),
-            network_key: hex(member.network_key.as_bytes()),
-            release_key: hex(&member.release_key),
-            slot: member.slot.get(),
-            addresses: member.addresses,
-            validating: status.validating,
-            connected: status.connected,
-            faults: FaultsDto {
-                double_votes: status.faults.double_votes,
-                wrong_shares: status.faults.wrong_shares,
-                latest_height: status.faults.latest.map(Height::get),
-            },
         }
     }
 }

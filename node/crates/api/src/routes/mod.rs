@@ -3,6 +3,7 @@
 mod blocks;
 mod contracts;
 mod events;
+mod members;
 mod operations;
 mod patients;
 mod records;
@@ -38,6 +39,7 @@ use utoipa_axum::routes;
         (name = "people", description = "Principals, patients, grants, access logs"),
         (name = "records", description = "Pieces of health records, to and from members"),
         (name = "events", description = "What happens on the chain, as it happens"),
+        (name = "members", description = "Who belongs to the network, who decides, what is proposed"),
         (name = "operations", description = "The node itself"),
     )
 )]
@@ -90,7 +92,9 @@ fn table(limits: &Limits) -> OpenApiRouter<ApiState> {
         .routes(routes!(patients::log))
         .routes(routes!(events::subscribe))
         .routes(routes!(operations::status))
-        .routes(routes!(operations::members))
+        .routes(routes!(members::list))
+        .routes(routes!(members::proposals))
+        .routes(routes!(members::validators))
         .routes(routes!(operations::ready))
         .layer(DefaultBodyLimit::max(BODY_LENGTH_MAX))
         .layer(middleware::from_fn_with_state(BODY_LENGTH_MAX, guard::measure));

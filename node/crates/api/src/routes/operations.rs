@@ -1,6 +1,6 @@
-//! The node itself: status, members, health, metrics, description.
+//! The node itself: status, health, metrics, description.
 
-use crate::dto::status::{MembersDto, StatusDto};
+use crate::dto::status::StatusDto;
 use crate::error::{ApiError, ErrorBody};
 use crate::{ApiState, Rejection, Request};
 use axum::Json;
@@ -23,24 +23,6 @@ use std::sync::Arc;
 pub(super) async fn status(State(state): State<ApiState>) -> Result<Json<StatusDto>, ApiError> {
     let status = state.ask(|reply| Request::Status { reply }).await?;
     Ok(Json(StatusDto::new(state.facts(), &status)))
-}
-
-/// Every member of the network
-#[utoipa::path(
-    get,
-    path = "/v1/members",
-    tag = "operations",
-    operation_id = "list_members",
-    responses(
-        (status = 200, description = "The members", body = MembersDto),
-        (status = "default", description = "Refused", body = ErrorBody),
-    )
-)]
-pub(super) async fn members(State(state): State<ApiState>) -> Result<Json<MembersDto>, ApiError> {
-    let members = state.ask(|reply| Request::Members { reply }).await?;
-    Ok(Json(MembersDto {
-        members: members.into_iter().map(Into::into).collect(),
-    }))
 }
 
 /// Whether the process lives

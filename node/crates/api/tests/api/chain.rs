@@ -68,6 +68,33 @@ async fn members_are_listed_with_their_keys() {
     );
     let faults = json!({ "double_votes": 0, "wrong_shares": 3, "latest_height": 6 });
     assert_eq!(member["faults"], faults);
+    let former = json!({ "id": 1, "name": "Oak", "slot": 1, "removed": 5, "serves_until_ms": 86_400_000 });
+    assert_eq!(body["former"], json!([former]));
+}
+
+#[tokio::test]
+async fn proposals_say_who_is_to_come_and_to_go() {
+    let server = Server::start().await;
+    let (status, body) = server.get("/v1/members/proposals").await;
+    assert_eq!((status, &body["needed"]), (200, &json!(3)));
+    let (add, remove) = (&body["proposals"][0], &body["proposals"][1]);
+    assert_eq!(
+        (&add["id"], &add["add"]["name"], &add["remove"]),
+        (&json!(3), &json!("Elm"), &json!(null))
+    );
+    assert_eq!(add["add"]["release_key"], "0d".repeat(32));
+    assert_eq!(add["approvals"], json!([1, 2]));
+    assert_eq!((&remove["add"], &remove["remove"]), (&json!(null), &json!(2)));
+}
+
+#[tokio::test]
+async fn validators_come_as_the_bytes_that_headers_commit_to() {
+    let server = Server::start().await;
+    let (status, body) = server.get("/v1/blocks/9/validators").await;
+    assert_eq!((status, &body["height"]), (200, &json!(9)));
+    let bytes = BASE64.decode(body["set"].as_str().unwrap().as_bytes()).unwrap();
+    assert_eq!(codec::decode(&bytes, 1 << 16), Ok(node::validators()));
+    server.refuses("/v1/blocks/10/validators", 404, "not_found").await;
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! A node that answers by a script: what it says depends only on what it is asked.
 
 use salus_api::{
-    BlockHead, CommittedTransaction, LogPage, MemberFaults, MemberStatus, NodeStatus, PieceRefusal,
-    PrincipalState, QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock, Rejection, Release,
-    ReleasePurpose, RepairStatus, Reply, Request, ScrubPass, ScrubStatus, ShareHolder, ShareState,
+    BlockHead, CommittedTransaction, LogPage, MemberFaults, MemberStatus, Membership, NodeStatus,
+    PieceRefusal, PrincipalState, QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock, Rejection,
+    Release, ReleasePurpose, RepairStatus, Reply, Request, ScrubPass, ScrubStatus, ShareHolder, ShareState,
     StateAnswer, StorageStatus, SyncPhase, SyncStatus, TransactionStatus,
 };
 use salus_types::abi::access::{self, *};
@@ -200,7 +200,8 @@ pub(crate) fn answer(request: Request) -> Option<Reply<CommittedTransaction>> {
         }
         Request::Transaction { id, reply, .. } => give(reply, find(id)),
         Request::Status { reply } => give(reply, status()),
-        Request::Members { reply } => give(reply, vec![member()]),
+        Request::Members { reply } => give(reply, membership()),
+        Request::Validators { height, reply } => give(reply, (height.get() <= 9).then(validators)),
         Request::Headers { from, limit, reply } => {
             let first = from.map_or(8 - u64::from(limit).min(7), Height::get).max(1);
             let last = first.saturating_add(u64::from(limit)).min(8);
@@ -548,4 +549,56 @@ fn piece_answer<T>(member: MemberId, good: T) -> Result<T, PieceRefusal> {
         6 => Err(PieceRefusal::Full),
         _ => Err(PieceRefusal::UnknownMember(member)),
     }
+}
+
+/// One member, one that left, and one proposal of each kind.
+pub(crate) fn membership() -> Membership {
+    let (consensus, network) = (SecretKey::from_seed(&[11; 32]), SecretKey::from_seed(&[12; 32]));
+    let keys = MemberKeys {
+        consensus: consensus.public(),
+        network: network.public(),
+        release: [13; 32],
+    };
+    let admin = AdminKeys {
+        signing: SecretKey::from_seed(&[14; 32]).public(),
+        encryption: [15; 32],
+    };
+    let card = MemberCard {
+        name: "Elm".into(),
+        keys,
+        admin,
+        addresses: vec!["/ip4/192.0.2.9/tcp/8600".into()],
+        proof: keys.prove("Elm", Some(&admin), (&consensus, &network), &chain()),
+    };
+    let proposal = |id, change| MemberProposal {
+        id: ProposalId::new(id),
+        proposer: MemberId::new(2),
+        change,
+        expires: Height::new(100),
+        approvals: vec![MemberId::new(1), MemberId::new(2)],
+    };
+    let present = member();
+    let left = Member {
+        id: MemberId::new(1),
+        name: "Oak".into(),
+        slot: Slot::new(1),
+        ..present.member.clone()
+    };
+    Membership {
+        members: vec![present],
+        former: vec![FormerMember {
+            member: left,
+            removed: Height::new(5),
+            serves_until: Timestamp::new(86_400_000),
+        }],
+        proposals: vec![
+            proposal(3, MemberChange::Add(Box::new(card))),
+            proposal(4, MemberChange::Remove(MemberId::new(2))),
+        ],
+        needed: 3,
+    }
+}
+
+pub(crate) fn validators() -> ValidatorSet {
+    ValidatorSet::new(vec![member().member.validator()]).unwrap()
 }

@@ -59,7 +59,7 @@ fn batches_are_bounded_and_each_ends_with_its_certificate() {
 
 #[test]
 fn a_batch_ends_before_the_validators_change() {
-    let mut world = World::with_change(2, 5, 40, 21);
+    let mut world = World::with_sets(2, 5, 40, &[(21, 4)]);
     world.announce();
     world.run(ms(60_000));
     assert_eq!(world.applied, up_to(40));
@@ -70,6 +70,22 @@ fn a_batch_ends_before_the_validators_change() {
         .map(|(_, from, max)| (from.get(), *max))
         .collect();
     assert_eq!(asked, [(1, 64), (1, 20), (21, 64)]);
+}
+
+#[test]
+fn a_newcomer_follows_members_that_come_and_go_from_the_first_block_on() {
+    let sets = [(1, 4), (10, 5), (11, 6), (30, 7), (70, 4)];
+    let mut world = World::with_sets(7, 7, 100, &sets);
+    world.announce();
+    world.run(ms(120_000));
+    assert_eq!(world.applied, up_to(100));
+    assert!(world.blamed.is_empty() && world.diverged.is_empty());
+    for (from, _) in &sets[1..] {
+        assert!(
+            world.certified.contains(&height(from - 1)),
+            "the last one before {from}"
+        );
+    }
 }
 
 #[test]

@@ -86,6 +86,8 @@ pub(crate) struct Block {
 pub(crate) struct World {
     pub(crate) chain: ChainId,
     pub(crate) keys: Vec<SecretKey>,
+    /// From which height how many members decide, ascending.
+    sets: Vec<(u64, u16)>,
     /// From height 1.
     pub(crate) blocks: Vec<Block>,
     pub(crate) peers: BTreeMap<MemberId, Peer>,
@@ -173,11 +175,11 @@ fn validators(keys: &[SecretKey]) -> ValidatorSet {
 impl World {
     /// `n` members, of which this node is the first, and a chain of `length` blocks. Everyone is connected and honest.
     pub(crate) fn new(seed: u64, n: u16, length: u64) -> Self {
-        Self::with_change(seed, n, length, u64::MAX)
+        Self::with_sets(seed, n, length, &[])
     }
 
-    /// The last validator of the set decides only the heights before `change`.
-    pub(crate) fn with_change(seed: u64, n: u16, length: u64, change: u64) -> Self {
+    /// The first so many of the `n` members decide from a height on; all of them before the first such height.
+    pub(crate) fn with_sets(seed: u64, n: u16, length: u64, sets: &[(u64, u16)]) -> Self {
         let chain = ChainId::new(Hash::of_content(&seed.to_be_bytes()));
         let keys: Vec<SecretKey> = (0..n)
             .map(|i| SecretKey::from_seed(Hash::of_content(&i.to_be_bytes()).as_bytes()))
@@ -190,8 +192,10 @@ impl World {
             height: Height::ZERO,
             id: BlockId::new(Hash::ZERO),
         };
+        let founders = sets.iter().find(|(from, _)| *from <= 1);
+        let founders = usize::from(founders.map_or(n, |(_, count)| *count));
         let mut world = Self {
-            archive: Archive::new(config.clone(), tip, validators(&keys)),
+            archive: Archive::new(config.clone(), tip, validators(&keys[..founders])),
             written: Written::default(),
             installed: Vec::new(),
             durable: tip,
@@ -199,6 +203,7 @@ impl World {
             config,
             chain,
             keys,
+            sets: sets.to_vec(),
             blocks: Vec::new(),
             peers: BTreeMap::new(),
             now: ms(1000),
@@ -220,7 +225,7 @@ impl World {
             progress: RepairProgress::default(),
         };
         for at in 1..=length {
-            world.grow(at, change);
+            world.grow(at);
         }
         let holders = validators(&world.keys).iter().copied().collect();
         world.input(Input::Holders(holders));
@@ -277,12 +282,8 @@ impl World {
         }
     }
 
-    fn grow(&mut self, at: u64, change: u64) {
-        let set_at = |at: u64| {
-            let left = self.keys.len() - usize::from(at >= change);
-            validators(&self.keys[..left])
-        };
-        let (set, next) = (set_at(at), set_at(at + 1));
+    fn grow(&mut self, at: u64) {
+        let (set, next) = (self.set_at(at), self.set_at(at + 1));
         let binding = Binding {
             chain: self.chain,
             height: height(at),
@@ -322,6 +323,13 @@ impl World {
             id,
             dealing: sealed.into_checked(),
         });
+    }
+
+    /// The validators that decide a height.
+    pub(crate) fn set_at(&self, height: u64) -> ValidatorSet {
+        let decides = self.sets.iter().rev().find(|(from, _)| *from <= height);
+        let count = decides.map_or(self.keys.len(), |(_, count)| usize::from(*count));
+        validators(&self.keys[..count])
     }
 
     /// Signed by a quorum.
@@ -679,8 +687,8 @@ impl World {
             self.certified.push(height);
         }
         if header.validators != header.next_validators {
-            let left = self.keys.len() - 1;
-            self.later(ms(2), Input::Validators(validators(&self.keys[..left])));
+            let next = self.set_at(header.height.get() + 1);
+            self.later(ms(2), Input::Validators(next));
         }
         self.later(ms(2), Input::Applied { height });
     }

@@ -152,6 +152,16 @@ fn it_follows_a_change_of_validators_only_where_a_header_announces_it() {
         client.advance(two.clone(), &certificate).unwrap_err(),
         LightError::UnknownValidators(Height::new(2))
     );
+    for height in [2, 9] {
+        let late = header(height, one.id(&chain_id()), &old, &old);
+        assert_eq!(
+            client
+                .advance(late.clone(), &certify(&late, &[0, 1, 2, 3]))
+                .unwrap_err(),
+            LightError::UnknownValidators(Height::new(height)),
+            "the old validators decide nothing more"
+        );
+    }
     let evil = validators(&[5, 6, 7, 8]);
     assert_eq!(client.change_validators(evil), Err(LightError::WrongValidators));
     client.change_validators(new.clone()).unwrap();

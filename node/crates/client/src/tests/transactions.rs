@@ -249,7 +249,11 @@ fn decisions_are_explained_in_plain_words() {
 
 #[test]
 fn every_error_code_of_the_contracts_is_explained() {
-    for (contract, last) in [(ContractId::REGISTRY, 6), (ContractId::ACCESS, 9)] {
+    for (contract, last) in [
+        (ContractId::SYSTEM, 16),
+        (ContractId::REGISTRY, 6),
+        (ContractId::ACCESS, 9),
+    ] {
         for code in 1..=last {
             let text = explain_status(contract, Status::Aborted { code });
             assert!(!text.contains("its code"), "{contract} {code}: {text}");

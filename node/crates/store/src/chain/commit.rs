@@ -6,7 +6,7 @@ use crate::StoreError;
 use crate::chain::table::Batch;
 use crate::shares::ShareLocation;
 use salus_types::state::{StateChanges, TreeChanges};
-use salus_types::{BlockId, CommitCertificate, Header, PrincipalId, TransactionId, codec};
+use salus_types::{BlockId, CommitCertificate, Header, Height, PrincipalId, TransactionId, codec};
 use std::sync::{MutexGuard, PoisonError};
 
 /// Entries of one batch while a first state is loaded.
@@ -123,7 +123,7 @@ impl ChainStore {
         let height = batch.header.height;
         tip_writes(&mut writes, batch.header, batch.id, batch.certificate);
         if let Some(expired) = height.checked_sub(CERTIFICATE_WINDOW)
-            && !expired.get().is_multiple_of(CERTIFICATE_CHECKPOINT)
+            && !self.keeps_certificate(expired)?
         {
             writes.push((keys::of_height(keys::CERTIFICATE, expired), None));
         }
@@ -139,6 +139,16 @@ impl ChainStore {
         self.publish(writes, Tip { height, id: batch.id })?;
         drop(writing);
         self.sync()
+    }
+
+    /// Whether the certificate of a height is kept for good: one of many, and those of the last block that a validator set
+    /// decides, because a certificate proves headers only as far back as its own set decided them.
+    fn keeps_certificate(&self, height: Height) -> Result<bool, StoreError> {
+        if height.get().is_multiple_of(CERTIFICATE_CHECKPOINT) {
+            return Ok(true);
+        }
+        let header = self.header(height)?;
+        Ok(header.is_some_and(|header| header.validators != header.next_validators))
     }
 
     fn is_committed(&self, header: &Header, id: BlockId) -> Result<bool, StoreError> {

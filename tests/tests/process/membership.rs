@@ -1,0 +1,282 @@
+//! Hospitals join and leave a running network, under load, and every block stays open to those that are left.
+
+use super::{LOG_FILTER, ONE_NETWORK_AT_A_TIME};
+use salus::remote::{Remote, Status};
+use salus::session::Session;
+use salus_client::LightClient;
+use salus_genesis::Genesis;
+use salus_tests::people::{identity, register};
+use salus_tests::{Network, NetworkError, Options};
+use salus_types::abi::registry::Role;
+use salus_types::{
+    CommitCertificate, Header, Height, MemberChange, MemberId, SystemCall, ValidatorSet, codec,
+};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Between two transactions of the load: light, so that the members, not the machine, are what is tested.
+const LOAD_PAUSE: Duration = Duration::from_millis(150);
+
+/// A scenario that hangs should say so; the longest takes minutes.
+const LIMIT: Duration = Duration::from_secs(150);
+
+fn run(scenario: impl AsyncFnOnce(Network)) {
+    let _alone = ONE_NETWORK_AT_A_TIME
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let options = Options {
+            log_filter: Some(LOG_FILTER.into()),
+            ..Options::default()
+        };
+        let scenario = scenario(Network::start(options).await.unwrap());
+        let over = tokio::time::timeout(LIMIT, scenario).await;
+        assert!(
+            over.is_ok(),
+            "the scenario takes longer than {} s",
+            LIMIT.as_secs()
+        );
+    });
+}
+
+#[test]
+fn a_network_grows_from_four_to_five_to_seven_and_shrinks_back_to_four() {
+    run(async |mut network| {
+        let load = Load::start(&network);
+        for members in [5, 7, 4] {
+            resize(&mut network, members).await;
+            assert_everything_opens(&network, members).await;
+        }
+        load.stop().await;
+        follow_with_a_light_client(&network).await;
+        // The last one that joined and left has held its peace for long: nobody misses it.
+        network.kill(6).unwrap();
+        assert_everything_opens(&network, 4).await;
+        network.check_alive().unwrap();
+    });
+}
+
+/// `just members-long` runs it.
+#[test]
+#[ignore = "takes minutes"]
+fn a_network_grows_from_four_to_ten_and_shrinks_as_far_as_old_blocks_allow() {
+    run(async |mut network| {
+        let load = Load::start(&network);
+        for members in [7, 10, 5] {
+            resize(&mut network, members).await;
+            assert_everything_opens(&network, members).await;
+        }
+        // Blocks of nine members need five shares, so five members must stay until those are resealed.
+        let refused = network.vote_through(MemberChange::Remove(MemberId::new(4))).await;
+        let Err(NetworkError::Session(refused)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(refused.to_string().contains("reseal"), "{refused}");
+        load.stop().await;
+        follow_with_a_light_client(&network).await;
+    });
+}
+
+#[test]
+fn a_member_changes_its_keys_and_goes_on_with_them() {
+    run(async |network| {
+        let operator = network.session(1, network.staff("operator", 1).unwrap()).unwrap();
+        let before = network.remote(0).unwrap().members().await.unwrap();
+        network.rotate_keys(1).unwrap();
+        // The next height is still decided under the old key, the one after it under the new one: without either, two
+        // validators would be left, and two don't decide.
+        network.kill(1).unwrap();
+        network.launch(1).unwrap();
+        network.wait_ready(1).await.unwrap();
+        let after = network.remote(0).unwrap().members().await.unwrap();
+        for (old, new) in before.iter().zip(&after) {
+            let changed = old.id == MemberId::new(1);
+            assert_eq!(old.consensus_key != new.consensus_key, changed);
+            assert_eq!(old.network_key != new.network_key, changed);
+            assert_eq!(old.release_key != new.release_key, changed);
+            assert_eq!(old.slot, new.slot);
+        }
+        network.kill(2).unwrap();
+        let addresses = after[1].addresses.clone();
+        let call = SystemCall::SetAddresses {
+            member: MemberId::new(1),
+            addresses,
+        };
+        for _ in 0..4 {
+            operator.system(call.clone()).await.unwrap();
+        }
+        network.launch(2).unwrap();
+        assert_everything_opens(&network, 4).await;
+        network.check_alive().unwrap();
+    });
+}
+
+/// Lets hospitals join or leave, the latest first, until there are so many.
+async fn resize(network: &mut Network, members: usize) {
+    loop {
+        let present = status(network, 0).await.validators;
+        match usize::from(present).cmp(&members) {
+            std::cmp::Ordering::Less => {
+                let newcomer = network.add_validator().await.unwrap();
+                wait_decided_by(network, present + 1).await;
+                assert_eq!(
+                    status(network, newcomer).await.member,
+                    u16::try_from(newcomer).unwrap()
+                );
+            }
+            std::cmp::Ordering::Greater => {
+                network.remove_member(present - 1).await.unwrap();
+                wait_decided_by(network, present - 1).await;
+            }
+            std::cmp::Ordering::Equal => return,
+        }
+    }
+}
+
+async fn status(network: &Network, validator: usize) -> Status {
+    network.remote(validator).unwrap().status().await.unwrap()
+}
+
+/// Waits until so many members decide the next height, at the first validator.
+async fn wait_decided_by(network: &Network, members: u16) {
+    let remote = network.remote(0).unwrap();
+    network
+        .wait(&format!("{members} members decide"), async || {
+            network.check_alive()?;
+            Ok(remote.status().await?.validators == members)
+        })
+        .await
+        .unwrap();
+}
+
+/// Opens every block, each at another of the present members' validators, and looks at the shares of some.
+async fn assert_everything_opens(network: &Network, members: usize) {
+    let tip = status(network, 0).await.height;
+    for validator in 0..members {
+        network.wait_height(validator, tip).await.unwrap();
+        network.wait_ready(validator).await.unwrap();
+    }
+    let first = network.remote(0).unwrap();
+    for height in 1..=tip {
+        let remote = network
+            .remote(usize::try_from(height).unwrap() % members)
+            .unwrap();
+        let height = Height::new(height);
+        let body = remote
+            .body(height)
+            .await
+            .unwrap_or_else(|error| panic!("block {height}: {error}"));
+        assert!(body["transactions"].is_array(), "{body}");
+    }
+    // Those who joined have their shares of the blocks that were dealt before they came.
+    for height in [1, tip / 2, tip] {
+        let shares: Value = first.get(&format!("/v1/blocks/{height}/shares")).await.unwrap();
+        let holders = shares["shares"].as_array().unwrap();
+        assert_eq!(holders.len(), members, "{shares}");
+        assert!(
+            holders.iter().all(|holder| holder["state"] == "held"),
+            "block {height}: {shares}"
+        );
+    }
+}
+
+/// A stream of transactions, one at a time.
+struct Load {
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU32>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Load {
+    fn start(network: &Network) -> Self {
+        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let manager: Session = network.session(1, network.staff("manager", 1).unwrap()).unwrap();
+        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&sent));
+        let task = tokio::spawn(async move {
+            while !stopped.load(Ordering::Relaxed) {
+                let number = counted.fetch_add(1, Ordering::Relaxed);
+                register(&manager, identity(1_000 + number), Role::Doctor, None)
+                    .await
+                    .unwrap();
+                tokio::time::sleep(LOAD_PAUSE).await;
+            }
+        });
+        Self { stop, sent, task }
+    }
+
+    /// Every transaction was executed, though members came and went.
+    async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.unwrap();
+        assert!(self.sent.load(Ordering::Relaxed) > 10);
+    }
+}
+
+/// Follows the chain from the genesis by headers, certificates and announced validators alone.
+async fn follow_with_a_light_client(network: &Network) {
+    let text = std::fs::read_to_string(network.home(0).unwrap().join("genesis.toml")).unwrap();
+    let genesis = Genesis::from_toml(&text).unwrap();
+    let remote = network.remote(0).unwrap();
+    let chain = genesis.chain_id();
+    let tip = remote.status().await.unwrap().height;
+    let mut validators = genesis.validators().clone();
+    let mut client: Option<LightClient> = None;
+    let mut changes = 0;
+    for height in 1..=tip {
+        let (header, certificate) = block(&remote, height).await;
+        let ends_a_set = header.next_validators != header.validators;
+        if !ends_a_set && height != tip && client.is_some() {
+            continue; // skipped: the validators stay the same
+        }
+        let following = match &mut client {
+            Some(client) => {
+                client.advance(header.clone(), &certificate.unwrap()).unwrap();
+                client
+            }
+            None => {
+                // The first block's parent is the genesis block, which every node makes for itself.
+                assert_eq!(header.validators, validators.hash(&chain));
+                certificate.unwrap().verify(&validators, &chain).unwrap();
+                client.insert(LightClient::resume(chain, header.clone(), validators.clone()).unwrap())
+            }
+        };
+        if ends_a_set {
+            validators = announced(&remote, height + 1).await;
+            following.change_validators(validators.clone()).unwrap();
+            changes += 1;
+        }
+    }
+    assert!(changes >= 6, "only {changes} changes of validators");
+}
+
+async fn announced(remote: &Remote, height: u64) -> ValidatorSet {
+    let answer: Value = remote
+        .get(&format!("/v1/blocks/{height}/validators"))
+        .await
+        .unwrap();
+    let bytes = data_encoding::BASE64.decode(answer["set"].as_str().unwrap().as_bytes());
+    codec::decode(&bytes.unwrap(), 1 << 16).unwrap()
+}
+
+/// A header, and its certificate if that is still kept, from the canonical bytes that the interface gives.
+async fn block(remote: &Remote, height: u64) -> (Header, Option<CommitCertificate>) {
+    let answer = remote.block(Height::new(height)).await.unwrap();
+    let bytes = |text: &Value| {
+        data_encoding::BASE64
+            .decode(text.as_str().unwrap().as_bytes())
+            .unwrap()
+    };
+    let header = codec::decode(&bytes(&answer["header_bytes"]), 1 << 12).unwrap();
+    let certificate = answer["certificate"]
+        .as_object()
+        .map(|certificate| codec::decode(&bytes(&certificate["bytes"]), 1 << 16).unwrap());
+    (header, certificate)
+}
