@@ -150,8 +150,7 @@ impl Archivist {
         chain: SyncSender<chain::Event>,
         inbox: Receiver<Event>,
         inbox_sender: SyncSender<Event>,
-        archive: Archive,
-        members: Members,
+        (archive, members): (Archive, Members),
         config: &Config,
     ) -> Result<Self, StoreError> {
         let upkeep = Upkeep::new(Arc::clone(&view), config.scrub.clone(), config.compaction.clone())?;

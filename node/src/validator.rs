@@ -506,8 +506,7 @@ impl Running {
             self.chain.clone(),
             inbox,
             self.archive.clone(),
-            archive,
-            members,
+            (archive, members),
             config,
         )?;
         self.thread("archive", move || {

@@ -235,6 +235,7 @@ async fn rotate(session: &Session, home: &Home, output: Output) -> Result<(), Cl
     let keys: MemberKeys = secrets.public();
     let pair = (&secrets.consensus, &secrets.network);
     let proof = keys.prove(&member.name, None, pair, session.signer().chain());
+    let (keys, proof) = (Box::new(keys), Box::new(proof));
     let (_, height) = session
         .system(SystemCall::RotateMemberKeys { keys, proof })
         .await?;

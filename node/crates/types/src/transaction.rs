@@ -76,9 +76,9 @@ pub enum SystemCall {
     /// Replaces the keys of the operator's own member; nobody else votes on it.
     RotateMemberKeys {
         /// The new keys. Those that stay the same are repeated.
-        keys: MemberKeys,
+        keys: Box<MemberKeys>,
         /// The new keys' statement, for the member's name.
-        proof: KeysProof,
+        proof: Box<KeysProof>,
     },
 }
 

@@ -579,7 +579,10 @@ fn changes_of_members() {
     golden(&vote, expect!["01040501"]);
     let proof = keys.prove("Cedar", None, (&key(1), &key(2)), &chain());
     golden(
-        &call(SystemCall::RotateMemberKeys { keys, proof }),
+        &call(SystemCall::RotateMemberKeys {
+            keys: Box::new(keys),
+            proof: Box::new(proof),
+        }),
         expect![
             "01058a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b3940909090909090909090909090909090909090909090909090909090909090909c2867f7ac8a3284e01e78084ab1c3da33118733f0af7e7c01cf9090013de07db04f5336263d6cd6b0cc6269d4f27a9aa7b66dd9588fb108590a63fcb9e54480db58481cc4e66c8775cb651589bffbfbcd54e08be301525a9fced1adca234ffdda953ee4cdab1e94abdfdb17df1f351f47151dbb92dc5fef68e29112039b4ed02"
         ],

@@ -68,11 +68,10 @@ impl Hospital {
 
     /// New keys for an old name.
     fn rotation(&self, name: &str) -> SystemCall {
+        let secrets = (&self.consensus, &self.network);
         SystemCall::RotateMemberKeys {
-            keys: self.keys,
-            proof: self
-                .keys
-                .prove(name, None, (&self.consensus, &self.network), &CHAIN),
+            keys: Box::new(self.keys),
+            proof: Box::new(self.keys.prove(name, None, secrets, &CHAIN)),
         }
     }
 }
