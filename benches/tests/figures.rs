@@ -27,7 +27,7 @@ fn settings() -> Settings {
 
 fn value(report: &Report, name: &str) -> f64 {
     let figure = report.figures.iter().find(|figure| figure.name == name);
-    figure.unwrap_or_else(|| panic!("{name} was not measured")).value
+    figure.expect(name).value
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ fn examples(document: &str) -> Vec<(String, String)> {
                     output.push_str(line);
                     output.push('\n');
                 }
-                (None, None) => panic!("output without a command: {line}"),
+                (None, None) => unreachable!("output without a command: {line}"),
             }
         }
     }

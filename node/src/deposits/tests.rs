@@ -190,7 +190,6 @@ fn a_member_with_an_unusable_release_key_costs_only_itself() {
 /// What deposits cost: `cargo test --release -p salus deposits_cost -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
-#[expect(clippy::print_stderr, reason = "a measurement is shown")]
 fn deposits_cost() {
     let network = Network::new();
     for length in [1 << 10, 64 << 10, 1 << 20] {

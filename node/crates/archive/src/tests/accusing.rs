@@ -64,7 +64,13 @@ fn deal(keys: &[SecretKey], validators: &ValidatorSet, body: &[u8], round: u32) 
     let threshold = u16::try_from(validators.threshold()).unwrap();
     let slots = u16::try_from((2 * keys.len()).next_power_of_two()).unwrap();
     let parameters = Parameters::new(threshold, slots).unwrap();
-    let sealed = seal(body, &binding, parameters, DataKey::new([round as u8; 32])).unwrap();
+    let sealed = seal(
+        body,
+        &binding,
+        parameters,
+        DataKey::new([round.to_be_bytes()[3]; 32]),
+    )
+    .unwrap();
     let header = Header {
         height: binding.height,
         round: binding.round,

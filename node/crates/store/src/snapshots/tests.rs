@@ -459,11 +459,7 @@ fn small_block(store: &Store, number: u64, parent: BlockId) -> BlockId {
 /// `ENTRIES=1000000 cargo test -p salus-store --lib -- --ignored --nocapture a_large_state`.
 #[test]
 #[ignore = "a measurement of about a minute"]
-#[expect(
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "it measures and tells"
-)]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
 fn a_large_state_is_written_while_blocks_go_on() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(home.path(), &crate::testing::key()).unwrap();
