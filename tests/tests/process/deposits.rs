@@ -56,6 +56,15 @@ fn all_power_is_lost_before_enough_members_hold_their_shares_and_every_block_ope
             deposits(network, 2).await >= 3,
             "five members can't give six receipts"
         );
+        let mut parcels = 0;
+        for voter in 2..5 {
+            parcels += parcels_served(network, voter).await;
+        }
+        // Once one of the two has its share of a block, the other may open it with that.
+        assert!(
+            parcels >= 3,
+            "{parcels} shares of three blocks came from deposits"
+        );
 
         network.launch(0).unwrap();
         network.launch(1).unwrap();
@@ -93,6 +102,15 @@ async fn register(network: &Network, person: u32, marks: &Mutex<Vec<Vec<u8>>>) -
 async fn deposits(network: &Network, validator: usize) -> u64 {
     let status = network.remote(validator).unwrap().status().await;
     status.unwrap().deposits.held
+}
+
+/// Shares that a validator gave back to their members out of its deposits.
+async fn parcels_served(network: &Network, validator: usize) -> u64 {
+    let metrics = network.remote(validator).unwrap().metrics().await.unwrap();
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("salus_parcels_served_total "));
+    line.map_or(0, |count| count.parse().unwrap())
 }
 
 async fn assert_opens(network: &Network, validator: usize, last: u64) {
