@@ -370,7 +370,9 @@ impl Archive {
     }
 
     fn gather(&self, now: Duration, header: Header) -> Result<Gather, SealingError> {
-        let parcels = self.wants_receipts(header.sealing.threshold);
+        // Of what validators of another time had to keep, the present ones say nothing.
+        let parcels = self.wants_receipts(header.sealing.threshold)
+            || header.validators != self.catch_up.validators_hash();
         Gather::new(now, &self.config, header, parcels)
     }
 

@@ -155,6 +155,11 @@ impl CatchUp {
         &self.validators
     }
 
+    /// Their hash, as headers name them.
+    pub(crate) const fn validators_hash(&self) -> Hash {
+        self.validators_hash
+    }
+
     pub(crate) fn threshold(&self) -> usize {
         self.validators.threshold()
     }
