@@ -155,6 +155,8 @@ pub(crate) struct Chain {
     pace: config::Chain,
     keeper: SyncSender<snapshots::Job>,
     snapshot_interval: u64,
+    /// A snapshot that was taken over, until the archive knows.
+    installed: Option<salus_archive::Tip>,
     phase: Phase,
     blocks: Blocks,
     timers: Timers,
@@ -191,6 +193,7 @@ impl Chain {
             pace: parts.pace,
             keeper: parts.keeper,
             snapshot_interval: parts.snapshot_interval,
+            installed: None,
             phase: Phase::Idle,
             blocks: Blocks::default(),
             timers: Timers::default(),
@@ -270,6 +273,7 @@ impl Chain {
             }
             Alarm::Tip => {
                 self.tell_tip(None);
+                self.tell_installed();
                 self.timers.set(Alarm::Tip, self.now() + TIP_INTERVAL);
                 Ok(())
             }

@@ -40,13 +40,22 @@ impl Chain {
             skipped: before.next()..=height,
         });
         self.export();
-        let installed = archivist::Event::Installed {
-            tip: salus_archive::Tip { height, id: tip.id },
-            members: self.members_for_archive(),
+        self.installed = Some(salus_archive::Tip { height, id: tip.id });
+        self.tell_installed();
+        Ok(())
+    }
+
+    /// Tells the archive that it can go on behind the snapshot; again and again if it is busy, but without waiting for it: it may
+    /// be waiting for this loop.
+    pub(super) fn tell_installed(&mut self) {
+        let Some(tip) = self.installed else {
+            return;
         };
-        self.archive
-            .send(installed)
-            .map_err(|_| Halt::Part("the archive has ended".into()))
+        let members = self.members_for_archive();
+        let installed = archivist::Event::Installed { tip, members };
+        if self.archive.try_send(installed).is_ok() {
+            self.installed = None;
+        }
     }
 
     /// Drops what was true of the state before: the pool was checked against old keys and numbers.
