@@ -460,6 +460,11 @@ impl Archivist {
                 certificate: Box::new(certificate),
             },
             Some(ShareAnswer::Headers { .. }) => Input::HeadersRefused { request, member },
+            Some(ShareAnswer::Validators(validators)) => Input::ValidatorsNamed {
+                request,
+                member,
+                validators,
+            },
             Some(ShareAnswer::Snapshots(offers)) => Input::Snapshots {
                 request,
                 member,

@@ -214,6 +214,7 @@ impl Chain {
         self.committed_at = self.now();
         self.look_for_seat()?;
         self.timers.set(Alarm::Tip, self.now());
+        self.keep_validators()?; // should the last life have ended before that
         self.evidence = evidence::Waiting::load(&self.view.index);
         // A log of the height after the tip means that this node was voting when it stopped: go on at once.
         if self.wal.height() == self.tip.header.height.next() && !self.wal.entries().is_empty() {

@@ -89,6 +89,11 @@ impl PeerDesk {
             },
             Ok(ShareAsk::Headers { from, max }) => self.headers(from, max),
             Ok(ShareAsk::Holds { height }) => self.view.shares.contains(height).map(ShareAnswer::Holds),
+            Ok(ShareAsk::Validators { hash }) => self
+                .view
+                .index
+                .validators(&hash)
+                .map(|found| found.map_or(ShareAnswer::Missing, ShareAnswer::Validators)),
             Ok(ShareAsk::Snapshots) => Ok(ShareAnswer::Snapshots(self.view.snapshots.offers())),
             Ok(ShareAsk::SnapshotPart { height, prefix }) => self.snapshot_part(height, &prefix),
             Ok(ShareAsk::Parcel { height, block }) => {

@@ -15,7 +15,7 @@ use salus_types::snapshot::{SnapshotOffer, SnapshotPart};
 use salus_types::tree::TreePrefix;
 use salus_types::{
     BlockId, CommitCertificate, Hash, Header, Height, ShareReceipt, SignedOpenRequest, SignedShare,
-    UnverifiedTransaction,
+    UnverifiedTransaction, ValidatorSet,
 };
 use std::fmt;
 
@@ -143,6 +143,11 @@ pub(crate) enum ShareAsk {
         /// Which blocks.
         blocks: Vec<BlockId>,
     },
+    /// The validators that have a hash: they decided blocks of the past.
+    Validators {
+        /// As it stands in headers.
+        hash: Hash,
+    },
 }
 
 /// The answer to a [`ShareAsk`].
@@ -171,6 +176,8 @@ pub(crate) enum ShareAnswer {
     Parcel(Parcel),
     /// The holder's shares of these blocks are durable.
     Receipt(ShareReceipt),
+    /// The validators.
+    Validators(ValidatorSet),
 }
 
 /// Why a holder keeps its share to itself.
@@ -255,7 +262,8 @@ mod tests {
     use salus_types::codec;
     use salus_types::state::StateKey;
     use salus_types::{
-        ContractId, MemberId, OpenRequest, PrincipalId, SealedShare, Signature, Slot, Timestamp,
+        ContractId, MemberId, OpenRequest, PrincipalId, PublicKey, SealedShare, Signature, Slot, Timestamp,
+        Validator,
     };
 
     fn golden<T: Encode + Decode<()> + PartialEq>(value: &T, expected: Expect) {
@@ -318,6 +326,21 @@ mod tests {
         );
         golden(&ShareAnswer::Holds(true), expect!["0201"]);
         golden(&ShareAnswer::Missing, expect!["03"]);
+        let hash = Hash::new([8; 32]);
+        golden(
+            &ShareAsk::Validators { hash },
+            expect!["070808080808080808080808080808080808080808080808080808080808080808"],
+        );
+        let validator = Validator {
+            member: MemberId::new(3),
+            key: PublicKey::new([4; 32]),
+            slot: Slot::new(5),
+        };
+        let validators = ValidatorSet::new(vec![validator]).unwrap();
+        golden(
+            &ShareAnswer::Validators(validators),
+            expect!["090103040404040404040404040404040404040404040404040404040404040404040405"],
+        );
         golden(&ShareAsk::Snapshots, expect!["03"]);
         let prefix = TreePrefix::from_path(&[1, 15]).unwrap();
         golden(

@@ -19,6 +19,15 @@ impl Archivist {
     pub(super) fn carry_out_leap(&mut self, effect: Effect) -> Result<Option<Effect>, StoreError> {
         match effect {
             Effect::AskSnapshots { request, member } => self.ask(request, member, &ShareAsk::Snapshots)?,
+            Effect::AskValidators {
+                request,
+                member,
+                hash,
+            } => self.ask(request, member, &ShareAsk::Validators { hash })?,
+            Effect::KeepValidators(validators) => {
+                let hash = validators.hash(&self.view.chain);
+                self.view.index.keep_validators(&hash, &validators)?;
+            }
             Effect::AskPart {
                 request,
                 member,

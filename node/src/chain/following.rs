@@ -28,7 +28,11 @@ impl Chain {
     /// anew after every block: a change comes into force two heights after its block.
     pub(super) fn follow_members(&mut self, changes: Option<&StateChanges>) -> Result<(), Halt> {
         let tip = &self.tip.header;
-        self.in_force = InForce::read(&self.view.executor, &self.view.index, tip.height)?;
+        let in_force = InForce::read(&self.view.executor, &self.view.index, tip.height)?;
+        let before = std::mem::replace(&mut self.in_force, in_force);
+        if before.validators != self.in_force.validators {
+            self.keep_validators()?;
+        }
         let caught_up = !self.listed.is_empty() && self.view.progress.is_in_step(tip.height);
         if caught_up {
             self.listed.clear();
@@ -41,6 +45,13 @@ impl Chain {
             }
         }
         self.look_for_seat()
+    }
+
+    /// Keeps who decides the next height, for members that will follow these headers from afar.
+    pub(super) fn keep_validators(&self) -> Result<(), Halt> {
+        let validators = &self.in_force.validators;
+        let hash = validators.hash(&self.view.chain);
+        Ok(self.view.index.keep_validators(&hash, validators)?)
     }
 
     /// What the archive must know of them after a block.

@@ -24,8 +24,6 @@ use tokio::sync::oneshot;
 
 /// Opened blocks that are remembered.
 const OPENED_MAX: usize = 16;
-/// Blocks opened for one page of an access log, at most.
-const LOG_BLOCKS_MAX: usize = 256;
 /// How long a member may take to show its share.
 const SHOW_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -198,25 +196,23 @@ impl ClientDesk {
         let head = self.log_head(patient)?;
         let until = head.count.min(from.saturating_add(u64::from(limit)));
         let mut entries: BTreeMap<u64, LogEntry> = BTreeMap::new();
-        let mut before = Height::MAX;
-        // The index leads from the newest block to the oldest; entries are numbered from the oldest.
-        'blocks: loop {
-            let heights = self.view.index.patient_heights(patient, before, LOG_BLOCKS_MAX);
-            let heights = heights.map_err(|_| ReadRefusal::Damaged)?;
-            let Some(last) = heights.last().copied() else {
+        let heights = self.view.index.patient_heights(patient, Height::MAX, usize::MAX);
+        let mut heights = heights.map_err(|_| ReadRefusal::Damaged)?;
+        heights.reverse();
+        let start = self.log_start(&heights, patient, from, wish).await?;
+        // Every block holds an entry at least, so no more blocks are opened than entries are wanted.
+        for height in heights.iter().skip(start) {
+            let found = log_entries(&self.content(*height, wish).await?.body, patient);
+            let is_past = found
+                .first()
+                .is_some_and(|newest| newest.index.saturating_add(1) >= until);
+            let wanted = found
+                .into_iter()
+                .filter(|entry| (from..until).contains(&entry.index));
+            entries.extend(wanted.map(|entry| (entry.index, entry)));
+            if is_past {
                 break;
-            };
-            for height in heights {
-                for entry in log_entries(&self.content(height, wish).await?.body, patient) {
-                    if entry.index < from {
-                        break 'blocks;
-                    }
-                    if entry.index < until {
-                        entries.insert(entry.index, entry);
-                    }
-                }
             }
-            before = last;
         }
         let wanted = until.saturating_sub(from);
         let unread = self.view.progress.unread();
@@ -227,6 +223,33 @@ impl ClientDesk {
             entries: entries.into_values().collect(),
             head,
         })
+    }
+
+    /// Where in a patient's blocks, oldest first, entry `from` stands, or would stand.
+    ///
+    /// Entries are numbered from the oldest, and every block holds one at least: block number i holds none below i, so `from` is in
+    /// block `from` or before it. Usually it is in that very block; otherwise a few blocks are opened, by bisection.
+    async fn log_start(
+        &self,
+        heights: &[Height],
+        patient: PrincipalId,
+        from: u64,
+        wish: Wish,
+    ) -> Result<usize, ReadRefusal> {
+        let last = heights.len().saturating_sub(1);
+        let (mut low, mut high) = (0, usize::try_from(from).unwrap_or(usize::MAX).min(last));
+        let mut probe = high;
+        while low < high {
+            let height = heights.get(probe).ok_or(ReadRefusal::Damaged)?;
+            let found = log_entries(&self.content(*height, wish).await?.body, patient);
+            // Newest first: the last one is the block's oldest.
+            match found.last().is_some_and(|oldest| oldest.index <= from) {
+                true => low = probe,
+                false => high = probe.saturating_sub(1),
+            }
+            probe = low + (high - low).div_ceil(2);
+        }
+        Ok(low)
     }
 
     fn log_head(&self, patient: PrincipalId) -> Result<LogHead, ReadRefusal> {

@@ -173,6 +173,15 @@ pub enum Input {
         /// What it holds, unchecked.
         offers: Vec<SnapshotOffer>,
     },
+    /// The answer to [`Effect::AskValidators`]; who does not know them answers with [`Input::HeadersRefused`].
+    ValidatorsNamed {
+        /// What was asked.
+        request: RequestId,
+        /// Who answered.
+        member: MemberId,
+        /// The validators, unchecked.
+        validators: ValidatorSet,
+    },
     /// The answer to [`Effect::AskPart`].
     Part {
         /// What was asked.
@@ -324,6 +333,17 @@ pub enum Effect {
         /// Whom to ask.
         member: MemberId,
     },
+    /// Ask a member which validators have this hash; answer with [`Input::ValidatorsNamed`] or [`Input::HeadersRefused`].
+    AskValidators {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// Whom to ask.
+        member: MemberId,
+        /// As it stands in a certified header.
+        hash: Hash,
+    },
+    /// Validators of past heights, for others that ask: their hash stands in a certified header.
+    KeepValidators(ValidatorSet),
     /// Keep certified headers ahead of their blocks. They follow the own tip, or what was kept before.
     KeepHeaders {
         /// With their ids, ascending without gaps.
@@ -491,6 +511,9 @@ pub enum Fault {
     /// Headers that are not the chain's.
     #[error("wrong headers: {0}")]
     Headers(#[from] HeadersError),
+    /// Validators that do not have the hash that was asked for.
+    #[error("other validators than those that were asked for")]
+    Validators,
     /// A part of a snapshot that does not lead to the state root.
     #[error("wrong part of a snapshot: {0}")]
     Part(#[from] PartError),

@@ -156,6 +156,15 @@ impl Archive {
                 member,
                 offers,
             } => self.leap.offered(request, member, offers),
+            Input::ValidatorsNamed {
+                request,
+                member,
+                validators,
+            } => {
+                let (config, peers) = (&self.config, &mut self.peers);
+                let from = (request, member);
+                effects.extend(self.catch_up.named(now, config, peers, from, validators));
+            }
             Input::Part {
                 request,
                 member,

@@ -46,6 +46,8 @@ pub(crate) struct Ahead {
     pub(crate) last: Tip,
     /// Hash of the validators that decide the block after it.
     pub(crate) next_validators: Hash,
+    /// These validators, once a member has named them; `None` too if they are those after the own tip.
+    pub(crate) validators: Option<ValidatorSet>,
     /// The state roots of some of them.
     pub(crate) roots: BTreeMap<Height, Hash>,
     /// No more are wanted beyond this height.
@@ -110,6 +112,7 @@ impl CatchUp {
         let fresh = Ahead {
             last: self.tip,
             next_validators: self.validators_hash,
+            validators: None,
             roots: BTreeMap::new(),
             until,
         };
@@ -135,14 +138,13 @@ impl CatchUp {
         self.ahead.as_ref()
     }
 
-    /// Whether no further header can be had now: there are enough, nobody has more, or other validators decide what comes next.
+    /// Whether no further header can be had now: there are enough, or nobody has more.
     pub(crate) fn is_ahead_enough(&self, now: Duration, peers: &Peers) -> bool {
         let Some(ahead) = &self.ahead else {
             return true;
         };
         let next = ahead.last.height.next();
         ahead.last.height >= ahead.until
-            || ahead.next_validators != self.validators_hash
             || (self.asking.iter().all(|asking| asking.overdue) && peers.for_headers(now, next).is_none())
     }
 
@@ -258,10 +260,11 @@ impl CatchUp {
         if asking.from != next {
             return None;
         }
+        let (validators, validators_hash) = self.deciding()?;
         let expected = Expected {
             chain: &config.chain,
-            validators: &self.validators,
-            validators_hash: self.validators_hash,
+            validators,
+            validators_hash,
             from: next,
             max: asking.max,
             parent,
@@ -330,11 +333,54 @@ impl CatchUp {
         };
         self.asking.push(asking);
         self.ask_wake = Some(now.saturating_add(config.ask_timeout));
-        Some(Effect::AskHeaders {
-            request: asking.request,
+        let request = asking.request;
+        Some(match (self.deciding(), &self.ahead) {
+            (None, Some(ahead)) => Effect::AskValidators {
+                request,
+                member,
+                hash: ahead.next_validators,
+            },
+            _ => Effect::AskHeaders {
+                request,
+                member,
+                from,
+                max: asking.max,
+            },
+        })
+    }
+
+    /// Who decides the headers that come next, and their hash; `None` if only the hash is known.
+    fn deciding(&self) -> Option<(&ValidatorSet, Hash)> {
+        match &self.ahead {
+            Some(ahead) if ahead.next_validators != self.validators_hash => {
+                Some((ahead.validators.as_ref()?, ahead.next_validators))
+            }
+            _ => Some((&self.validators, self.validators_hash)),
+        }
+    }
+
+    /// Takes the validators that decide the headers that come next: their hash stands in a certified header.
+    pub(crate) fn named(
+        &mut self,
+        now: Duration,
+        config: &Config,
+        peers: &mut Peers,
+        (request, member): (RequestId, MemberId),
+        validators: ValidatorSet,
+    ) -> Option<Effect> {
+        self.take(request, member)?;
+        let ahead = self.ahead.as_mut()?;
+        if validators.hash(&config.chain) == ahead.next_validators {
+            ahead.validators = Some(validators.clone());
+            return Some(Effect::KeepValidators(validators));
+        }
+        peers.suspect(now, member, config);
+        Some(Effect::Blame {
             member,
-            from,
-            max: asking.max,
+            request,
+            height: ahead.last.height.next(),
+            fault: Fault::Validators,
+            evidence: None,
         })
     }
 
@@ -424,7 +470,7 @@ impl CatchUp {
             return false;
         };
         if let Some(ahead) = &self.ahead {
-            return from <= ahead.until && ahead.next_validators == self.validators_hash;
+            return from <= ahead.until;
         }
         if let Some(last) = self.plan.back() {
             // Other validators decide what comes next: the shell names them when it has applied this.
@@ -488,7 +534,10 @@ impl Ahead {
         self.roots
             .extend(marked.map(|(_, header)| (header.height, header.state_root)));
         let (id, last) = headers.last()?;
-        self.next_validators = last.next_validators;
+        if self.next_validators != last.next_validators {
+            self.next_validators = last.next_validators;
+            self.validators = None;
+        }
         self.last = Tip {
             height: last.height,
             id: *id,

@@ -78,6 +78,7 @@ impl Leap {
         self.earlier = Some(Ahead {
             last: resume.last,
             next_validators: resume.next_validators,
+            validators: None,
             roots: resume.roots,
             until: Height::ZERO,
         });

@@ -218,3 +218,45 @@ fn progress_names_what_is_done() {
     ];
     assert_eq!(seen, expected);
 }
+
+#[test]
+fn a_newcomer_leaps_over_members_that_came_and_went() {
+    let sets = [(1, 4), (30, 5), (31, 7), (100, 6), (150, 7)];
+    for manner in [Manner::Honest, Manner::Silent, Manner::Refusing] {
+        let mut world = World::leaping_with_sets(9, 7, 200, &[128], &sets);
+        world.set_manner(1, manner);
+        world.announce();
+        world.run(ms(300_000));
+        let leapt = world.installed.last().map_or(0, |at| at.get());
+        assert!(leapt == 128 || manner == Manner::Silent, "{manner:?}");
+        let applied = world.applied.iter().copied().filter(|at| at.get() > leapt);
+        assert_eq!(applied.collect::<Vec<_>>(), between(leapt + 1, 200));
+        assert!(world.blamed.is_empty() && world.diverged.is_empty());
+    }
+    let mut world = World::leaping_with_sets(9, 7, 200, &[128], &sets);
+    world.announce();
+    world.run(ms(60_000));
+    let hashes = [30, 31, 100].map(|at| world.set_at(at).hash(&world.chain));
+    assert_eq!(
+        world.known_sets, hashes,
+        "those between the own tip and the snapshot, each once"
+    );
+}
+
+#[test]
+fn validators_with_another_hash_are_named() {
+    let mut world = World::leaping_with_sets(10, 4, 200, &[128], &[(1, 3), (2, 4)]);
+    world.set_manner(3, Manner::Lying);
+    world.peer(3).delay = ms(1);
+    // It is the only one that is said to have headers behind the first.
+    for (number, tip) in [(1, 200), (2, 200), (3, 200)] {
+        world.input(Input::Tip {
+            member: member(number),
+            height: height(tip),
+        });
+    }
+    world.run(ms(300_000));
+    assert_eq!(world.archive.tip().height, height(200));
+    let of_three = world.blamed.iter().filter(|(who, _)| *who == member(3));
+    assert_eq!(of_three.count(), world.blamed.len(), "{:?}", world.blamed);
+}

@@ -115,6 +115,8 @@ pub(crate) struct World {
     /// What a restart finds.
     durable: Tip,
     pub(crate) part_asks: Vec<(MemberId, TreePrefix)>,
+    /// Hashes of validator sets that were learned on the way.
+    pub(crate) known_sets: Vec<Hash>,
     config: Config,
 }
 
@@ -200,6 +202,7 @@ impl World {
             installed: Vec::new(),
             durable: tip,
             part_asks: Vec::new(),
+            known_sets: Vec::new(),
             config,
             chain,
             keys,
@@ -248,7 +251,18 @@ impl World {
 
     /// The same, and whoever is 100 blocks behind looks for a snapshot. Everyone holds those of these heights.
     pub(crate) fn leaping(seed: u64, n: u16, length: u64, snapshots: &[u64]) -> Self {
-        let mut world = Self::new(seed, n, length);
+        Self::leaping_with_sets(seed, n, length, snapshots, &[])
+    }
+
+    /// And the validators change as in [`Self::with_sets`].
+    pub(crate) fn leaping_with_sets(
+        seed: u64,
+        n: u16,
+        length: u64,
+        snapshots: &[u64],
+        sets: &[(u64, u16)],
+    ) -> Self {
+        let mut world = Self::with_sets(seed, n, length, sets);
         world.config.leap_min = 100;
         world.restart();
         for peer in world.peers.values_mut() {
@@ -260,7 +274,8 @@ impl World {
     /// This node forgets everything but what it has written.
     pub(crate) fn restart(&mut self) {
         self.queue.clear();
-        self.archive = Archive::new(self.config.clone(), self.durable, validators(&self.keys));
+        let set = self.set_at(self.durable.height.get() + 1);
+        self.archive = Archive::new(self.config.clone(), self.durable, set);
         if let Some(last) = self.written.headers.last() {
             let marked = self.written.headers.iter();
             let marked = marked.filter(|header| header.height.get().is_multiple_of(SNAPSHOT_STEP));
@@ -544,6 +559,12 @@ impl World {
                 self.part_asks.push((member, prefix.clone()));
                 self.answer_part(request, member, height, &prefix);
             }
+            Effect::AskValidators {
+                request,
+                member,
+                hash,
+            } => self.answer_validators(request, member, hash),
+            Effect::KeepValidators(set) => self.known_sets.push(set.hash(&self.chain)),
             Effect::KeepHeaders { headers, certificate } => self.keep_headers(&headers, &certificate),
             Effect::BeginSnapshot(target) => {
                 if self
@@ -605,7 +626,35 @@ impl World {
         self.installed.push(at);
         let id = self.block(at).id;
         self.durable = Tip { height: at, id };
+        let next = self.set_at(at.get() + 1);
+        self.later(ms(20), Input::Validators(next));
         self.later(ms(20), Input::Committed { height: at, id });
+    }
+
+    fn answer_validators(&mut self, request: RequestId, member: MemberId, hash: Hash) {
+        let Some(delay) = self.fate(member) else {
+            return;
+        };
+        let manner = self.peers[&member].manner;
+        let counts = 1..=self.keys.len();
+        let mut sets = counts.map(|count| validators(&self.keys[..count]));
+        let asked = sets.find(|set| set.hash(&self.chain) == hash);
+        let validators = match manner {
+            Manner::Lying | Manner::OffByOne | Manner::Impostor | Manner::Empty => {
+                Some(validators(&self.keys[1..2]))
+            }
+            Manner::Refusing => None,
+            _ => asked,
+        };
+        let answer = match validators {
+            Some(validators) => Input::ValidatorsNamed {
+                request,
+                member,
+                validators,
+            },
+            None => Input::HeadersRefused { request, member },
+        };
+        self.later(delay, answer);
     }
 
     fn answer_snapshots(&mut self, request: RequestId, member: MemberId) {

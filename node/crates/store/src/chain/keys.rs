@@ -16,6 +16,7 @@
 //! | `s` share | height (8) | location: segment (4), offset (4); empty if it was removed |
 //! | `t` transactions | see `occurrences` | the heights that hold them |
 //! | `u` gap | first height (8) | last height (8): blocks whose occurrences are not known yet |
+//! | `v` validators | their hash (32) | canonical `ValidatorSet` |
 //!
 //! Heights are big-endian, so keys sort by height. Of the two sides of the state, small and capital letters, one is the state at
 //! the tip; a snapshot is written to the other.
@@ -34,6 +35,7 @@ pub(super) const RESEALING: u8 = b'r';
 pub(super) const SHARE: u8 = b's';
 pub(super) const TRANSACTION: u8 = b't';
 pub(super) const GAP: u8 = b'u';
+pub(super) const VALIDATORS: u8 = b'v';
 
 /// One of the two places for a state and its tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,6 +168,7 @@ pub(super) fn kind_name(key: &[u8]) -> &'static str {
         Some(TRANSACTION) => "transactions",
         Some(GAP) => "gaps",
         Some(PART) => "staged parts",
+        Some(VALIDATORS) => "validators",
         _ => "other",
     }
 }

@@ -19,7 +19,9 @@ use salus_types::codec;
 use salus_types::snapshot::{CheckedPart, SnapshotTarget, StagedPart};
 use salus_types::state::TreeChanges;
 use salus_types::tree::{TreeNode, TreePrefix};
-use salus_types::{BlockId, CommitCertificate, Hash, Header, Height, PrincipalId, TransactionId};
+use salus_types::{
+    BlockId, CommitCertificate, Hash, Header, Height, PrincipalId, TransactionId, ValidatorSet,
+};
 use std::ops::{Bound, RangeInclusive};
 
 const STAGED: &str = "staged";
@@ -43,6 +45,22 @@ impl ChainStore {
             header_writes(&mut batch, header, *id, certificate);
         }
         self.apply(batch)
+    }
+
+    /// Keeps validators under their hash, for members that follow the headers of the past. Not yet durable on return.
+    pub fn keep_validators(&self, hash: &Hash, validators: &ValidatorSet) -> Result<(), StoreError> {
+        let _writing = self.writing();
+        self.0.halt.check()?;
+        let key = keys::key(keys::VALIDATORS, &[hash.as_bytes()]);
+        self.apply(vec![(key, Some(codec::encode(validators)))])
+    }
+
+    /// The validators that have this hash, if they decided something that this node followed.
+    pub fn validators(&self, hash: &Hash) -> Result<Option<ValidatorSet>, StoreError> {
+        let bytes = self.get(&keys::key(keys::VALIDATORS, &[hash.as_bytes()]))?;
+        let decode = |bytes: Vec<u8>| codec::decode(&bytes, RECORD_LIMIT);
+        let found = bytes.map(decode).transpose();
+        found.map_err(|_| damaged("validators of the past cannot be read"))
     }
 
     /// Headers kept ahead of their blocks: above the tip, from a height on, up to `count`, ascending.

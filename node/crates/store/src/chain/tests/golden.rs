@@ -7,6 +7,7 @@ use expect_test::expect;
 use salus_types::snapshot::{CheckedPart, SnapshotPart, SnapshotTarget};
 use salus_types::state::TREE_ARITY;
 use salus_types::tree::{TreePrefix, subtree};
+use salus_types::{PublicKey, Slot, Validator, ValidatorSet};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -147,10 +148,20 @@ fn a_snapshot_on_its_way_has_these_entries() {
     let prefix = TreePrefix::from_path(&[1, 15]).unwrap();
     let split = CheckedPart::Split(Box::new([Hash::new([7; 32]); TREE_ARITY]));
     chain.stage_part(&prefix, 0, &split).unwrap();
+    let validator = Validator {
+        member: MemberId::new(3),
+        key: PublicKey::new([4; 32]),
+        slot: Slot::new(5),
+    };
+    let validators = ValidatorSet::new(vec![validator]).unwrap();
+    let hash = Hash::new([8; 32]);
+    chain.keep_validators(&hash, &validators).unwrap();
+    assert_eq!(chain.validators(&hash).unwrap(), Some(validators));
+    assert_eq!(chain.validators(&state_root).unwrap(), None);
     let all = || {
         let mut lines = String::new();
         let mut visit = |key: &[u8], value: &[u8]| {
-            if b"ENqmu".contains(&key[0]) {
+            if b"ENqmuv".contains(&key[0]) {
                 lines.push_str(&shown(key, value));
             }
             true
@@ -165,6 +176,7 @@ fn a_snapshot_on_its_way_has_these_entries() {
         m tip = 00000000000000008d71d683943efafb0accdbe737c5c153082843b7d60faaa5b114f57e3ab39cb4
         q  = 0a0102b78709e0c0b5a33f5d96a295382596d3a7970b55a6364d8cba21261f8ad0b98d
         q 010f = 514 bytes, 1f163dc31278feca1e8b2158ef6aeafb0440b712de8e1833512f923eafc9a057
+        v 0808080808080808080808080808080808080808080808080808080808080808 = 0103040404040404040404040404040404040404040404040404040404040404040405
     "#]]
     .assert_eq(&all());
     chain.install(height, &TreeChanges::new()).unwrap();
@@ -175,6 +187,7 @@ fn a_snapshot_on_its_way_has_these_entries() {
         m side = 01
         m tip = 00000000000000016b4f791dc1e3bb5508bd21c97c8ba9df53bfa6f8f0b72a7188e52ae31c5339e1
         u 0000000000000001 = 0000000000000001
+        v 0808080808080808080808080808080808080808080808080808080808080808 = 0103040404040404040404040404040404040404040404040404040404040404040405
     "#]]
     .assert_eq(&all());
 }
