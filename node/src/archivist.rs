@@ -9,7 +9,7 @@ pub(crate) use leap::resume;
 use crate::chain::{self, Missed};
 use crate::config::Config;
 use crate::courier::{Answer, Courier};
-use crate::view::View;
+use crate::view::{View, resealing};
 use crate::wire::{HEADERS_MAX, LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose, Withheld};
 use salus_archive::{
     Archive, CertifiedBlock, Effect, Input, JobId, Purpose, ReadError, RepairFailure, RepairProgress,
@@ -19,8 +19,8 @@ use salus_net::{Protocol, RequestError, SendError};
 use salus_seal::{OpenedBlock, ShareError};
 use salus_store::StoreError;
 use salus_types::{
-    BlockId, Evidence, Header, Height, MemberId, SealedShare, ShareReceipt, SignedOpenRequest, Validator,
-    ValidatorSet, codec,
+    BlockId, Evidence, Hash, Header, Height, MemberId, SealedShare, ShareCommitment, ShareReceipt,
+    SignedOpenRequest, Validator, ValidatorSet, codec,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +33,9 @@ use upkeep::Upkeep;
 const TELL_INTERVAL: Duration = Duration::from_secs(5);
 /// Ranges of lost shares that are announced at once.
 const RANGES_MAX: usize = 1_024;
+
+/// Replaced shares that are given up at once.
+const DROP_BATCH: usize = 4_096;
 
 /// Everything that can happen to the archive's thread.
 pub(crate) enum Event {
@@ -56,6 +59,8 @@ pub(crate) enum Event {
     },
     /// The chain's loop wants the body of a block that was decided without it.
     Gather(Box<Header>),
+    /// The chain's loop wants a block opened, to deal it anew.
+    Unseal(Box<Header>),
     /// Somebody wants a block opened.
     Open {
         header: Box<Header>,
@@ -106,6 +111,7 @@ enum Waiting {
         reply: oneshot::Sender<Result<Arc<OpenedBlock>, ReadError>>,
     },
     Chain(Box<Header>),
+    Reseal(Height),
 }
 
 /// The thread's state.
@@ -128,19 +134,30 @@ pub(crate) struct Archivist {
     deposits: depositing::Watch,
 }
 
-/// The own share of a block for who asks for it outside this thread, which hears of it if the share is damaged or gone.
+/// The own share of a dealing of a block for who asks for it outside this thread, which hears of it if the share is damaged
+/// or gone.
 pub(crate) fn own_share(
     view: &View,
     archive: &SyncSender<Event>,
     (height, block): (Height, &BlockId),
+    share_root: &Hash,
 ) -> Result<Option<SealedShare>, StoreError> {
-    let (share, event) = match view.shares.get_block(block) {
+    let (share, event) = match share_of(view, block, share_root) {
         Ok(None) => (Ok(None), Event::Wanted(height)),
         Err(StoreError::ShareDamaged(height)) => (Ok(None), Event::Damaged(height)),
         other => return other,
     };
     let _ = archive.try_send(event); // a full inbox means that repair is busy as it is
     share
+}
+
+/// By the dealing and not by the block: what is in force may change while it is read.
+fn share_of(view: &View, block: &BlockId, share_root: &Hash) -> Result<Option<SealedShare>, StoreError> {
+    match view.shares.get_dealing(block, share_root)? {
+        // Of what is in force, damage is told from absence.
+        None => view.shares.get_block(block).map(|_| None),
+        found => Ok(found),
+    }
 }
 
 impl Archivist {
@@ -203,6 +220,7 @@ impl Archivist {
             }
             Event::Committed { height, id, members } => {
                 self.settle(height, id)?;
+                self.drop_superseded()?;
                 // Before the archive hears of the block: it then asks for headers that these validators decide.
                 self.follow_members(*members)?;
                 self.feed(Input::Committed { height, id })
@@ -211,19 +229,14 @@ impl Archivist {
                 self.follow_members(*members)?;
                 self.on_installed(tip)
             }
-            Event::Gather(header) => {
-                let own = self.own_share(&header)?;
-                let job = self.job(Waiting::Chain(header.clone()));
-                self.feed(Input::Open { job, header, own })
-            }
+            Event::Gather(header) => self.open(Waiting::Chain(header.clone()), Purpose::Read, header),
+            Event::Unseal(header) => self.open(Waiting::Reseal(header.height), Purpose::Reseal, header),
             Event::Open { header, wish, reply } => {
-                let own = self.own_share(&header)?;
                 let block = header.id(&self.view.chain);
                 if let Some(wish) = wish {
                     self.wishes.insert(block, wish);
                 }
-                let job = self.job(Waiting::Reader { block, reply });
-                self.feed(Input::Open { job, header, own })
+                self.open(Waiting::Reader { block, reply }, Purpose::Read, header)
             }
             Event::Answered {
                 request,
@@ -262,9 +275,42 @@ impl Archivist {
         job
     }
 
-    /// The own share of a block, committed or only decided; a damaged one counts as lost.
-    fn own_share(&mut self, header: &Header) -> Result<Option<SealedShare>, StoreError> {
-        match self.view.shares.get_block(&header.id(&self.view.chain)) {
+    fn open(&mut self, waiting: Waiting, purpose: Purpose, header: Box<Header>) -> Result<(), StoreError> {
+        let resealed = self.view.resealed(header.height)?.map(Box::new);
+        let share_root = resealed
+            .as_ref()
+            .map_or(header.share_root, |resealed| resealed.share_root);
+        let own = self.own_share(&header, &share_root)?;
+        let job = self.job(waiting);
+        self.feed(Input::Open {
+            job,
+            purpose,
+            header,
+            resealed,
+            own,
+        })
+    }
+
+    /// Gives up shares that a reseal has replaced: the quorum that decided it holds the new ones. In the midst of a job only
+    /// many at once, since whatever shares a segment of the log with them is written again.
+    fn drop_superseded(&self) -> Result<(), StoreError> {
+        let job = self.view.executor.reseal_job(&self.view.index);
+        let job = job.map_err(|fault| StoreError::IndexDamaged(fault.0))?;
+        let is_open = job.is_some_and(|job| job.is_open());
+        loop {
+            let old = self.view.index.superseded(DROP_BATCH)?;
+            if old.is_empty() || is_open && old.len() < DROP_BATCH {
+                return Ok(());
+            }
+            let old: Vec<_> = old.iter().map(|old| (old.height, old.decided_at)).collect();
+            self.view.shares.drop_superseded(&old)?;
+        }
+    }
+
+    /// The own share of a dealing of a block, committed or only decided; a damaged one counts as lost.
+    fn own_share(&mut self, header: &Header, share_root: &Hash) -> Result<Option<SealedShare>, StoreError> {
+        let block = header.id(&self.view.chain);
+        match share_of(&self.view, &block, share_root) {
             Err(StoreError::ShareDamaged(height)) => {
                 self.on_damaged(height)?;
                 Ok(None)
@@ -329,6 +375,7 @@ impl Archivist {
                 member,
                 height,
                 block,
+                share_root,
                 purpose,
             } => {
                 let purpose = self.stated_purpose(purpose, height, &block);
@@ -338,6 +385,7 @@ impl Archivist {
                     &ShareAsk::Share {
                         height,
                         block,
+                        share_root,
                         purpose,
                     },
                 )
@@ -363,10 +411,20 @@ impl Archivist {
             Effect::Failed { job, error } => self.on_failed(job, error),
             Effect::Apply(certified) => self.apply(*certified),
             Effect::NeedHeader { height } => {
-                let header = self.view.index.header(height)?.map(Box::new);
-                self.feed(Input::Header { height, header })
+                // What was resealed above the own tip is not known yet: repair waits until this node has caught up.
+                let is_behind = self.view.progress.is_behind(self.view.tip());
+                let header = self.view.index.header(height)?.filter(|_| !is_behind);
+                self.feed(Input::Header {
+                    height,
+                    header: header.map(Box::new),
+                    resealed: self.view.resealed(height)?.map(Box::new),
+                })
             }
-            Effect::StoreShare { height, share } => self.store(height, &share),
+            Effect::StoreShare {
+                height,
+                commitment,
+                share,
+            } => self.store(height, &commitment, &share),
             Effect::NotRepaired { height, reason } => self.on_not_repaired(height, &reason),
             Effect::NothingToKeep { height } => self.view.shares.remove(height),
             Effect::Progress(progress) => self.on_progress(progress),
@@ -405,6 +463,7 @@ impl Archivist {
         match purpose {
             Purpose::Sync => SharePurpose::Sync,
             Purpose::Repair => SharePurpose::Repair,
+            Purpose::Reseal => SharePurpose::Reseal,
             Purpose::Read if self.waiting.values().any(for_chain) => SharePurpose::Sync,
             Purpose::Read => SharePurpose::Read(self.wishes.get(block).copied()),
         }
@@ -449,6 +508,12 @@ impl Archivist {
                 request,
                 member,
                 result: Ok(share),
+            },
+            Some(ShareAnswer::Resealed { commitment, share }) => Input::Resealed {
+                request,
+                member,
+                commitment,
+                share,
             },
             Some(ShareAnswer::Headers {
                 headers,
@@ -522,10 +587,16 @@ impl Archivist {
                 let share = block.rederive(self.view.slot).ok();
                 self.hand_over(Missed {
                     header: *header,
+                    commitment: *block.commitment(),
                     body: block.body().to_vec(),
                     share,
                     certificate: None,
                 })
+            }
+            Some(Waiting::Reseal(height)) => {
+                let block = Some(block);
+                self.tell_chain(chain::Event::Unsealed { height, block });
+                Ok(())
             }
             None => Ok(()),
         }
@@ -543,6 +614,10 @@ impl Archivist {
                     height: header.height,
                 });
             }
+            Some(Waiting::Reseal(height)) => {
+                tracing::warn!(%height, %error, "a block could not be opened to be dealt anew; it is tried again");
+                self.tell_chain(chain::Event::Unsealed { height, block: None });
+            }
             None => {}
         }
         Ok(())
@@ -551,12 +626,14 @@ impl Archivist {
     fn apply(&mut self, certified: CertifiedBlock) -> Result<(), StoreError> {
         let CertifiedBlock {
             header,
+            commitment,
             body,
             share,
             certificate,
         } = certified;
         self.hand_over(Missed {
             header,
+            commitment,
             body,
             share,
             certificate,
@@ -603,7 +680,12 @@ impl Archivist {
         }
     }
 
-    fn store(&mut self, height: Height, share: &SealedShare) -> Result<(), StoreError> {
+    fn store(
+        &mut self,
+        height: Height,
+        commitment: &ShareCommitment,
+        share: &SealedShare,
+    ) -> Result<(), StoreError> {
         if self.view.shares.contains(height)? {
             return Ok(()); // it was opened to see what is in it
         }
@@ -611,7 +693,12 @@ impl Archivist {
             return Ok(());
         };
         let id = header.id(&self.view.chain);
-        match self.view.shares.put_repaired(&header, id, None, share) {
+        let resealing = commitment.is_reseal().then(|| resealing(commitment));
+        match self
+            .view
+            .shares
+            .put_repaired(&header, id, resealing.as_ref(), share)
+        {
             Ok(()) => {
                 self.upkeep.repaired(height);
                 Ok(())

@@ -14,6 +14,7 @@
 //! - `blocks`: blocks that are being decided: building and handing out;
 //! - `judging`: whether a block may be voted for;
 //! - `probation`: watching before voting again, after the write-ahead log was lost;
+//! - `resealing`: dealing older blocks anew;
 //! - `committing`: a decided block becomes part of the chain;
 //! - `evidence`: proof of members' faults on its way into a block;
 //! - `following`: the members change, and the node with them;
@@ -29,6 +30,7 @@ mod following;
 mod installing;
 mod judging;
 mod probation;
+mod resealing;
 mod timers;
 
 pub(crate) use event::{Event, Missed};
@@ -43,6 +45,7 @@ use crate::wire::Direct;
 use blocks::Blocks;
 use following::Seat;
 use probation::Probation;
+use resealing::Resealing;
 use salus_api::{CommittedTransaction, EventLog, Reply};
 use salus_consensus::{Consensus, Input};
 use salus_execution::ExecutionError;
@@ -159,6 +162,7 @@ pub(crate) struct Chain {
     installed: Option<salus_archive::Tip>,
     phase: Phase,
     blocks: Blocks,
+    resealing: Resealing,
     timers: Timers,
     /// Inputs for the core that its own effects gave rise to.
     inputs: VecDeque<Input>,
@@ -196,6 +200,7 @@ impl Chain {
             installed: None,
             phase: Phase::Idle,
             blocks: Blocks::default(),
+            resealing: Resealing::default(),
             timers: Timers::default(),
             inputs: VecDeque::new(),
             waiters: BTreeMap::new(),
@@ -216,6 +221,8 @@ impl Chain {
         self.timers.set(Alarm::Tip, self.now());
         self.keep_validators()?; // should the last life have ended before that
         self.evidence = evidence::Waiting::load(&self.view.index);
+        self.adopt_reseals()?;
+        self.prepare_reseals()?;
         // A log of the height after the tip means that this node was voting when it stopped: go on at once.
         if self.wal.height() == self.tip.header.height.next() && !self.wal.entries().is_empty() {
             self.start_height()?;
@@ -253,6 +260,7 @@ impl Chain {
                 self.gather_again(height);
                 Ok(())
             }
+            Event::Unsealed { height, block } => self.on_unsealed(height, block),
             Event::Wait { id, reply } => {
                 self.on_wait(id, reply);
                 Ok(())
@@ -272,6 +280,7 @@ impl Chain {
                 self.pull(block);
                 Ok(())
             }
+            Alarm::Reseal => self.prepare_reseals_again(),
             Alarm::Tip => {
                 self.tell_tip(None);
                 self.tell_installed();

@@ -73,7 +73,7 @@ enum Command {
     },
     /// Send a transaction, or look one up.
     Tx(tx::TxArguments),
-    /// Look at blocks, and open them from shares.
+    /// Look at blocks, open them from shares, and have them dealt anew.
     Block {
         #[command(flatten)]
         person: person::PersonArguments,

@@ -160,6 +160,7 @@ impl ClientDesk {
                 bytes: deposits.bytes,
                 oldest: deposits.oldest,
             },
+            reseal: view.executor.reseal_job(&view.index).ok().flatten(),
             storage: StorageStatus {
                 shares_bytes: view.shares.bytes(),
                 index_bytes: view.index.bytes().unwrap_or(0),
@@ -236,7 +237,12 @@ impl ClientDesk {
             return Ok(None);
         };
         let certificate = self.view.index.certificate(height).map_err(text)?;
-        Ok(Some(BlockHead { header, certificate }))
+        let resealed = self.view.resealed(height).map_err(text)?;
+        Ok(Some(BlockHead {
+            header,
+            certificate,
+            resealed,
+        }))
     }
 
     fn state(&self, key: &StateKey, proof: bool) -> Result<StateAnswer, String> {

@@ -62,6 +62,8 @@ pub struct Chain {
     pub block_interval_ms: u64,
     /// Time after which a block is made though there is no work, in milliseconds.
     pub heartbeat_ms: u64,
+    /// Least time between two blocks that deal older ones anew, in milliseconds: the rest is for transactions.
+    pub reseal_interval_ms: u64,
     /// How long a proposal may take in round 0, in milliseconds; each round adds half a second.
     pub propose_timeout_ms: u64,
     /// How long votes may take in round 0, in milliseconds; each round adds half a second.
@@ -138,6 +140,7 @@ impl Default for Chain {
         Self {
             block_interval_ms: 50,
             heartbeat_ms: 60_000,
+            reseal_interval_ms: 250,
             propose_timeout_ms: 1_000,
             vote_timeout_ms: 500,
         }
@@ -194,6 +197,11 @@ impl Chain {
         Duration::from_millis(self.block_interval_ms)
     }
 
+    /// Least time between two blocks that deal older ones anew.
+    pub fn reseal_interval(&self) -> Duration {
+        Duration::from_millis(self.reseal_interval_ms)
+    }
+
     /// Time after which a block is made though there is no work.
     pub fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms)
@@ -248,6 +256,11 @@ impl Config {
         if chain.heartbeat_ms < chain.block_interval_ms.max(1_000) {
             return Err(ConfigError::Range(
                 "chain.heartbeat_ms should be at least 1000 and the block interval",
+            ));
+        }
+        if !(10..=60_000).contains(&chain.reseal_interval_ms) {
+            return Err(ConfigError::Range(
+                "chain.reseal_interval_ms should be 10 to 60000",
             ));
         }
         if !(50..=60_000).contains(&chain.propose_timeout_ms)
@@ -314,6 +327,8 @@ nodes = [{join}]
 block_interval_ms = {interval}
 # Time after which a block is made though there is no work, in milliseconds.
 heartbeat_ms = {heartbeat}
+# Least time between two blocks that deal older ones anew, in milliseconds: the rest is for transactions.
+reseal_interval_ms = {reseal}
 # How long a proposal, and votes, may take in the first round, in milliseconds.
 propose_timeout_ms = {propose}
 vote_timeout_ms = {vote}
@@ -352,6 +367,7 @@ json = {json}
             join = quoted(&self.join.nodes),
             interval = self.chain.block_interval_ms,
             heartbeat = self.chain.heartbeat_ms,
+            reseal = self.chain.reseal_interval_ms,
             propose = self.chain.propose_timeout_ms,
             vote = self.chain.vote_timeout_ms,
             repair = self.repair.bytes_per_second,

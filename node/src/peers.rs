@@ -17,7 +17,7 @@ use salus_net::{GossipId, Protocol, Reply, Verdict};
 use salus_seal::{AskedShare, CheckedShare};
 use salus_store::{CERTIFICATE_CHECKPOINT, StoreError};
 use salus_types::tree::TreePrefix;
-use salus_types::{BlockId, Header, Height, MemberId, ShareReceipt, codec};
+use salus_types::{BlockId, Hash, Header, Height, MemberId, ShareReceipt, codec};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -82,9 +82,10 @@ impl PeerDesk {
             Ok(ShareAsk::Share {
                 height,
                 block,
+                share_root,
                 purpose,
             }) => match releases::decide(&self.view, from, height, &purpose) {
-                Ok(()) => self.own_share(height, &block),
+                Ok(()) => self.own_share(height, &block, &share_root),
                 Err(withheld) => Ok(ShareAnswer::Withheld(withheld)),
             },
             Ok(ShareAsk::Headers { from, max }) => self.headers(from, max),
@@ -109,17 +110,24 @@ impl PeerDesk {
         })
     }
 
-    /// The own share of a block under this member's signature. It is checked before it is signed: what the disk has spoiled
-    /// is missing, and to be repaired.
-    fn own_share(&self, height: Height, block: &BlockId) -> Result<ShareAnswer, StoreError> {
+    /// The own share of a block, under this member's signature if it is of the dealing asked for. It is checked before it is
+    /// handed out: what the disk has spoiled is missing, and to be repaired.
+    fn own_share(
+        &self,
+        height: Height,
+        block: &BlockId,
+        share_root: &Hash,
+    ) -> Result<ShareAnswer, StoreError> {
         let view = &self.view;
         let Some(header) = self.header(height, block)? else {
             return Ok(ShareAnswer::Missing);
         };
-        let Some(share) = archivist::own_share(view, &self.archive, (height, block))? else {
+        let dealing = view.dealing(&header)?;
+        let (asked_for, root) = ((height, block), &dealing.share_root);
+        let Some(share) = archivist::own_share(view, &self.archive, asked_for, root)? else {
             return Ok(ShareAnswer::Missing);
         };
-        let share = match CheckedShare::check(share, &header) {
+        let share = match CheckedShare::check(share, dealing) {
             Ok(share) if share.slot() == view.slot => share,
             _ => {
                 tracing::warn!(%height, "the own share is damaged: it is not handed out, but repaired");
@@ -128,14 +136,20 @@ impl PeerDesk {
                 return Ok(ShareAnswer::Missing);
             }
         };
-        let asked = AskedShare {
-            chain: &view.chain,
-            block: *block,
-            dealing: (&header).into(),
-            holder: &view.holder(),
-        };
         metrics::counter!("salus_shares_served_total").increment(1);
-        Ok(ShareAnswer::Share(share.sign(&asked, &view.keys.consensus)))
+        if dealing.share_root == *share_root {
+            let asked = AskedShare {
+                chain: &view.chain,
+                block: *block,
+                dealing,
+                holder: &view.holder(),
+            };
+            return Ok(ShareAnswer::Share(share.sign(&asked, &view.keys.consensus)));
+        }
+        Ok(ShareAnswer::Resealed {
+            commitment: Box::new(dealing),
+            share: share.into_share(),
+        })
     }
 
     /// The header of a block, committed or only decided: its share was kept before the vote for it, with the header.

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | read | any member | against a principal's signed wish and its ticket on the chain, in this node's own state |
 //! | sync, repair | any member | any member, at a bounded rate |
+//! | reseal | any member, while an operator's job covers the block | the same |
 //!
 //! Why a member asks is its own word: one that names repair opens what it likes. So every question is logged, here and
 //! in metrics, for all to compare with what the member had lost.
@@ -90,6 +91,7 @@ pub(crate) fn decide(
         }
         SharePurpose::Repair => (ReleasePurpose::Repair, None, view.releases.spend(view, member)),
         SharePurpose::Sync => (ReleasePurpose::Sync, None, view.releases.spend(view, member)),
+        SharePurpose::Reseal => (ReleasePurpose::Reseal, None, may_reseal(view, height)),
     };
     let release = Release {
         first: view.clock.wall(),
@@ -144,6 +146,22 @@ pub(crate) fn may_open(
         return Err(Withheld::NotAllowed);
     }
     Ok(())
+}
+
+/// Whether the job under way, as this node knows it, deals a block anew. One that it dealt already may be asked for a little
+/// longer: the asker may be a block behind.
+fn may_reseal(view: &View, height: Height) -> Result<(), Withheld> {
+    let job = view.executor.reseal_job(&view.index).map_err(|fault| {
+        tracing::error!(
+            error = fault.0,
+            "whether a block is to be resealed could not be decided"
+        );
+        Withheld::Busy
+    })?;
+    match job.filter(|job| job.is_open() && (job.from..=job.to).contains(&height)) {
+        Some(_) => Ok(()),
+        None => Err(Withheld::NotAllowed),
+    }
 }
 
 fn covers(ticket: &OpenTicket, height: Height, now: Timestamp) -> bool {

@@ -96,6 +96,8 @@ pub struct Status {
     pub unread_blocks: u64,
     /// What it keeps for other members.
     pub deposits: Deposits,
+    /// The latest reseal of old blocks, under way or done.
+    pub reseal: Option<ResealStatus>,
     /// What it keeps.
     pub storage: Storage,
 }
@@ -180,6 +182,26 @@ pub struct Deposits {
     pub bytes: u64,
     /// The lowest of their heights, if there is one.
     pub oldest: Option<u64>,
+}
+
+/// A range of old blocks that the network deals anew.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct ResealStatus {
+    /// The first block.
+    pub from: u64,
+    /// The last block.
+    pub to: u64,
+    /// How many are done.
+    pub done: u64,
+    /// How many there are.
+    pub total: u64,
+}
+
+impl ResealStatus {
+    /// Whether blocks are left to be dealt anew.
+    pub fn is_open(&self) -> bool {
+        self.done < self.total
+    }
 }
 
 /// What a validator keeps on disk, in bytes.

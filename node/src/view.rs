@@ -12,10 +12,10 @@ use salus_api::{RepairStatus, ScrubStatus, SyncPhase, SyncStatus};
 use salus_archive::{ReadError, RepairFailure, RepairProgress, SyncProgress};
 use salus_execution::Executor;
 use salus_genesis::Params;
-use salus_store::{ChainStore, DepositStore, PieceStore, ShareLog, SnapshotFiles, StoreError};
+use salus_store::{ChainStore, DepositStore, PieceStore, Resealing, ShareLog, SnapshotFiles, StoreError};
 use salus_types::{
-    BlockId, ChainId, CommitCertificate, Header, Height, MemberId, ShareReceipt, Slot, UnverifiedTransaction,
-    Validator,
+    BlockId, ChainId, CommitCertificate, Header, Height, MemberId, ShareCommitment, ShareReceipt, Slot,
+    UnverifiedTransaction, Validator, codec,
 };
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -150,6 +150,18 @@ impl View {
         self.index.tip().map_or(Height::ZERO, |tip| tip.height)
     }
 
+    /// What the shares of a committed block are checked against, and its body is opened under: the one place that knows whether a
+    /// later block has resealed it.
+    pub(crate) fn dealing(&self, header: &Header) -> Result<ShareCommitment, StoreError> {
+        Ok(self.resealed(header.height)?.unwrap_or_else(|| header.into()))
+    }
+
+    /// The dealing in force of a committed block that was resealed; `None`: its header says it.
+    pub(crate) fn resealed(&self, height: Height) -> Result<Option<ShareCommitment>, StoreError> {
+        let dealing = self.executor.dealing(&self.index, height);
+        dealing.map_err(|fault| StoreError::IndexDamaged(fault.0))
+    }
+
     /// This member as a holder of shares.
     pub(crate) fn holder(&self) -> Validator {
         Validator {
@@ -174,6 +186,15 @@ impl View {
     /// Fresh bytes from the operating system. Without its generator nothing secret can be made, so the node stops.
     pub(crate) fn random(&self) -> [u8; 32] {
         crate::random_bytes()
+    }
+}
+
+/// A later dealing as the share log keeps it: with all that is needed to open its shares.
+pub(crate) fn resealing(commitment: &ShareCommitment) -> Resealing {
+    Resealing {
+        decided_at: commitment.dealt_at,
+        share_root: commitment.share_root,
+        terms: codec::encode(commitment),
     }
 }
 

@@ -14,8 +14,8 @@ use salus_types::codec::{Decode, Encode};
 use salus_types::snapshot::{SnapshotOffer, SnapshotPart};
 use salus_types::tree::TreePrefix;
 use salus_types::{
-    BlockId, CommitCertificate, Hash, Header, Height, ShareReceipt, SignedOpenRequest, SignedShare,
-    UnverifiedTransaction, ValidatorSet,
+    BlockId, CommitCertificate, Hash, Header, Height, SealedShare, ShareCommitment, ShareReceipt,
+    SignedOpenRequest, SignedShare, UnverifiedTransaction, ValidatorSet,
 };
 use std::fmt;
 
@@ -54,16 +54,22 @@ pub(crate) struct Committed {
     pub certificate: CommitCertificate,
 }
 
+/// A block that is being decided, with all that a validator checks before it votes. Secret.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct DealtBlock {
+    /// The header that commits to it.
+    pub header: Header,
+    /// Encoded dealing.
+    pub dealing: Vec<u8>,
+    /// Encoded redealings, one for each reseal in the body.
+    pub redealings: Vec<Vec<u8>>,
+}
+
 /// About bodies that are being decided.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum BodyAsk {
     /// The proposer hands out its dealing.
-    Push {
-        /// The header that commits to it.
-        header: Box<Header>,
-        /// Encoded dealing.
-        dealing: Vec<u8>,
-    },
+    Push(Box<DealtBlock>),
     /// The push did not arrive: please hand it over.
     Pull {
         /// Which block.
@@ -77,12 +83,7 @@ pub(crate) enum BodyAnswer {
     /// The push arrived.
     Received,
     /// The dealing that was asked for.
-    Dealing {
-        /// The header that commits to it.
-        header: Box<Header>,
-        /// Encoded dealing.
-        dealing: Vec<u8>,
-    },
+    Dealing(Box<DealtBlock>),
     /// Not held here, or not any more.
     Unknown,
 }
@@ -96,6 +97,8 @@ pub(crate) enum SharePurpose {
     Repair,
     /// The asker missed the block.
     Sync,
+    /// The asker is to deal the block anew.
+    Reseal,
 }
 
 /// About committed blocks.
@@ -107,6 +110,8 @@ pub(crate) enum ShareAsk {
         height: Height,
         /// Which block: it may be decided without being committed yet.
         block: BlockId,
+        /// Of which dealing of that block: the root that its shares lead to.
+        share_root: Hash,
         /// What for.
         purpose: SharePurpose,
     },
@@ -178,6 +183,13 @@ pub(crate) enum ShareAnswer {
     Receipt(ShareReceipt),
     /// The validators.
     Validators(ValidatorSet),
+    /// The holder has come to a block that deals this one anew, and has no share of the dealing asked for any more.
+    Resealed {
+        /// The dealing in force.
+        commitment: Box<ShareCommitment>,
+        /// The holder's share of it.
+        share: SealedShare,
+    },
 }
 
 /// Why a holder keeps its share to itself.
@@ -262,14 +274,38 @@ mod tests {
     use salus_types::codec;
     use salus_types::state::StateKey;
     use salus_types::{
-        ContractId, MemberId, OpenRequest, PrincipalId, PublicKey, SealedShare, Signature, Slot, Timestamp,
-        Validator,
+        ContractId, Gas, MemberId, OpenRequest, PrincipalId, PublicKey, Round, Sealing, Signature, Slot,
+        Timestamp, Validator,
     };
 
     fn golden<T: Encode + Decode<()> + PartialEq>(value: &T, expected: Expect) {
         let bytes = codec::encode(value);
         expected.assert_eq(&HEXLOWER.encode(&bytes));
         assert!(codec::decode::<T>(&bytes, 1 << 16).is_ok_and(|read| read == *value));
+    }
+
+    fn header(height: Height) -> Header {
+        Header {
+            height,
+            round: Round::new(1),
+            time: Timestamp::new(5),
+            proposer: MemberId::new(2),
+            parent: BlockId::new(Hash::ZERO),
+            validators: Hash::ZERO,
+            next_validators: Hash::ZERO,
+            sealing: Sealing {
+                suite: 1,
+                threshold: 2,
+                slots: 3,
+                body_length: 4,
+                sealed_length: 21,
+            },
+            body_commitment: Hash::ZERO,
+            share_root: Hash::ZERO,
+            receipts_root: Hash::ZERO,
+            state_root: Hash::ZERO,
+            gas_used: Gas::new(6),
+        }
     }
 
     #[test]
@@ -283,15 +319,29 @@ mod tests {
             &BodyAsk::Pull { block },
             expect!["010707070707070707070707070707070707070707070707070707070707070707"],
         );
+        let dealt = DealtBlock {
+            header: header(height),
+            dealing: vec![3],
+            redealings: vec![vec![4, 5]],
+        };
+        golden(
+            &BodyAsk::Push(Box::new(dealt)),
+            expect![
+                "00fb012c0105020000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000102030415000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000006010301020405"
+            ],
+        );
         golden(&BodyAnswer::Received, expect!["00"]);
         golden(&BodyAnswer::Unknown, expect!["02"]);
         golden(
             &ShareAsk::Share {
                 height,
                 block,
+                share_root: Hash::new([8; 32]),
                 purpose: SharePurpose::Repair,
             },
-            expect!["00fb012c070707070707070707070707070707070707070707070707070707070707070701"],
+            expect![
+                "00fb012c0707070707070707070707070707070707070707070707070707070707070707080808080808080808080808080808080808080808080808080808080808080801"
+            ],
         );
         golden(
             &ShareAsk::Headers {
@@ -308,6 +358,21 @@ mod tests {
             path: Vec::new(),
             fragment: vec![3],
         };
+        let commitment = Box::new(ShareCommitment {
+            dealt_at: Height::new(301),
+            body_commitment: Hash::new([9; 32]),
+            share_root: Hash::new([8; 32]),
+            ..ShareCommitment::from(&header(height))
+        });
+        golden(
+            &ShareAnswer::Resealed {
+                commitment,
+                share: share.clone(),
+            },
+            expect![
+                "0afb012cfb012d0102010203041509090909090909090909090909090909090909090909090909090909090909090808080808080808080808080808080808080808080808080808080808080808fb012c01020202020202020202020202020202020202020202020202020202020202020202000103"
+            ],
+        );
         golden(
             &ShareAnswer::Share(SignedShare {
                 share,
@@ -387,18 +452,27 @@ mod tests {
         for (purpose, expected) in [
             (
                 SharePurpose::Read(None),
-                expect!["00fb012c07070707070707070707070707070707070707070707070707070707070707070000"],
+                expect![
+                    "00fb012c070707070707070707070707070707070707070707070707070707070707070708080808080808080808080808080808080808080808080808080808080808080000"
+                ],
             ),
             (
                 SharePurpose::Read(Some(wish)),
                 expect![
-                    "00fb012c0707070707070707070707070707070707070707070707070707070707070707000107fb012cfb012c020904040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404"
+                    "00fb012c07070707070707070707070707070707070707070707070707070707070707070808080808080808080808080808080808080808080808080808080808080808000107fb012cfb012c020904040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404040404"
+                ],
+            ),
+            (
+                SharePurpose::Reseal,
+                expect![
+                    "00fb012c0707070707070707070707070707070707070707070707070707070707070707080808080808080808080808080808080808080808080808080808080808080803"
                 ],
             ),
         ] {
             let ask = ShareAsk::Share {
                 height,
                 block,
+                share_root: Hash::new([8; 32]),
                 purpose,
             };
             golden(&ask, expected);

@@ -230,7 +230,7 @@ impl Archivist {
             return Ok(());
         }
         if !self.view.shares.contains(header.height)? {
-            self.store(header.height, share)?;
+            self.store(header.height, &header.into(), share)?;
         }
         self.tell_receipt(block);
         Ok(())

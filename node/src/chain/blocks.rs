@@ -1,13 +1,14 @@
 //! Blocks that are being decided: built here, handed out, judged. They live in memory only, for one height.
 
+use super::resealing::{Batch, Redealt};
 use super::timers::Alarm;
 use super::{Chain, Halt, fault_or};
 use crate::deposits::{self, Parties};
-use crate::wire::{BodyAnswer, BodyAsk};
+use crate::wire::{BodyAnswer, BodyAsk, DealtBlock};
 use salus_consensus::Input;
 use salus_execution::{BlockEnv, ExecutedBlock, Selection};
 use salus_net::{Bytes, Protocol};
-use salus_seal::{Binding, CheckedDealing, DataKey, Dealing, Parameters, seal};
+use salus_seal::{Binding, CheckedDealing, DataKey, Parameters, seal};
 use salus_store::Deposit;
 use salus_types::{
     BlockId, Body, Header, Height, MemberId, Round, SealedShare, Timestamp, Transaction, TransactionId, codec,
@@ -33,7 +34,7 @@ pub(super) struct Blocks {
     /// The core waits for this block, which waits for work.
     build: Option<(Height, Round)>,
     /// The dealing of the height after the next, from a proposer that committed before this node did.
-    early: Option<(Header, Vec<u8>)>,
+    early: Option<DealtBlock>,
 }
 
 /// A block that was built here, or judged good.
@@ -44,6 +45,8 @@ pub(super) struct Candidate {
     pub(super) executed: ExecutedBlock,
     /// The own share; `None` if this member's slot was not dealt.
     pub(super) share: Option<SealedShare>,
+    /// Older blocks that it deals anew, with the own shares; empty for a block that others decided.
+    pub(super) redealt: Vec<Redealt>,
     /// What is kept for the others, until it is on disk; only where k > n - 2f.
     pub(super) deposit: Option<Deposit>,
     /// The dealing as it is sent: shared by all sends.
@@ -66,8 +69,8 @@ impl Blocks {
     }
 
     /// The dealing that came before its height began, if it is of this height.
-    pub(super) fn take_early(&mut self, height: Height) -> Option<(Header, Vec<u8>)> {
-        self.early.take().filter(|(header, _)| header.height == height)
+    pub(super) fn take_early(&mut self, height: Height) -> Option<DealtBlock> {
+        self.early.take().filter(|block| block.header.height == height)
     }
 
     pub(super) fn build_waits(&self) -> bool {
@@ -110,7 +113,7 @@ impl Chain {
     pub(super) fn build(&mut self, height: Height, round: Round, within: Duration) -> Result<(), Halt> {
         self.blocks.build = Some((height, round));
         let due = self.now().saturating_sub(self.committed_at) >= self.pace.heartbeat();
-        if self.view.pool().is_ready() || !self.evidence.is_empty() || due {
+        if self.view.pool().is_ready() || !self.evidence.is_empty() || due || self.has_reseals() {
             return self.build_now();
         }
         self.timers.set(Alarm::Build, self.now() + within / 2);
@@ -133,18 +136,23 @@ impl Chain {
             tracing::info!(%height, "no certificate of the parent here: leaving this round to another proposer");
             return Ok(());
         }
-        let bytes_max = self.view.params.body_bytes_max as usize / 2; // receipts need room as well
-        let candidates = self.view.pool().candidates(TRANSACTIONS_MAX, bytes_max);
         let env = BlockEnv {
             height,
             time: self.block_time(),
             proposer: self.view.me,
         };
+        let Ok(parameters) = Parameters::new(self.in_force.threshold, self.in_force.slots) else {
+            return Ok(());
+        };
+        let batch = self.deal_anew(&env, round, parameters)?;
+        let body_bytes_max = (self.view.params.body_bytes_max as usize).min(batch.body_room());
+        let bytes_max = body_bytes_max / 2; // receipts need room as well
+        let candidates = self.view.pool().candidates(TRANSACTIONS_MAX, bytes_max);
         let evidence = self.evidence_for_block();
-        let selection = self
-            .view
-            .executor
-            .select(&self.view.index, &env, &[], evidence, candidates);
+        let selection =
+            self.view
+                .executor
+                .select(&self.view.index, &env, &batch.commitments, evidence, candidates);
         let selection = match fault_or(selection)? {
             Ok(selection) => selection,
             Err(reason) => {
@@ -158,7 +166,7 @@ impl Chain {
             let payload = transaction.payload();
             self.view.pool().remove(payload.sender, payload.sequence);
         }
-        let sealed = self.seal_block(&env, round, selection);
+        let sealed = self.seal_block((&env, round, parameters), selection, batch);
         let Some((header, mut candidate, dealing)) = sealed else {
             return Ok(());
         };
@@ -181,9 +189,9 @@ impl Chain {
 
     fn seal_block(
         &self,
-        env: &BlockEnv,
-        round: Round,
+        (env, round, parameters): (&BlockEnv, Round, Parameters),
         selection: Selection,
+        batch: Batch,
     ) -> Option<(Header, Candidate, CheckedDealing)> {
         let Selection {
             taken: transactions,
@@ -200,7 +208,7 @@ impl Chain {
             receipts: executed.receipts.clone(),
             evidence,
             parent_certificate: self.tip.certificate.clone(),
-            reseals: Vec::new(),
+            reseals: batch.commitments,
         };
         let encoded = codec::encode(&body);
         let chain = self.view.chain;
@@ -211,7 +219,6 @@ impl Chain {
             round,
             proposer: env.proposer,
         };
-        let parameters = Parameters::new(self.in_force.threshold, self.in_force.slots).ok()?;
         let sealed = seal(&encoded, &binding, parameters, DataKey::new(self.view.random()))
             .inspect_err(|error| tracing::error!(%error, "could not seal a block"))
             .ok()?;
@@ -230,7 +237,11 @@ impl Chain {
             state_root: executed.state_root,
             gas_used: executed.gas_used,
         };
-        let push = push_bytes(&header, sealed.dealing());
+        let push = push_bytes(DealtBlock {
+            header: header.clone(),
+            dealing: sealed.dealing().encode().to_vec(),
+            redealings: batch.redealings,
+        });
         let share = sealed.share(self.view.slot);
         Some((
             header.clone(),
@@ -240,6 +251,7 @@ impl Chain {
                 ids,
                 executed,
                 share,
+                redealt: batch.redealt,
                 deposit: None,
                 push: Some(push),
             },
@@ -249,7 +261,11 @@ impl Chain {
 
     /// What to keep for the others of a checked dealing: nothing where a certificate proves that k honest members hold
     /// their shares.
-    fn make_deposit(&self, header: &Header, dealing: &CheckedDealing) -> Result<Option<Deposit>, Halt> {
+    pub(super) fn make_deposit(
+        &self,
+        header: &Header,
+        dealing: &CheckedDealing,
+    ) -> Result<Option<Deposit>, Halt> {
         if self
             .in_force
             .validators
@@ -298,9 +314,7 @@ impl Chain {
         reply: salus_net::Reply,
     ) -> Result<(), Halt> {
         let (answer, pushed) = match ask {
-            BodyAsk::Push { header, dealing } => {
-                (codec::encode(&BodyAnswer::Received), Some((header, dealing)))
-            }
+            BodyAsk::Push(block) => (codec::encode(&BodyAnswer::Received), Some(block)),
             BodyAsk::Pull { block } => (self.pulled_bytes(&block), None),
         };
         if let Err(error) = self.courier.net().answer(reply, answer) {
@@ -308,7 +322,7 @@ impl Chain {
         }
         match pushed {
             // Only the proposer pushes; what others claim of its block says nothing about it.
-            Some((header, dealing)) if header.proposer == from => self.on_dealing(from, *header, dealing),
+            Some(block) if block.header.proposer == from => self.on_dealing(from, *block),
             _ => Ok(()),
         }
     }
@@ -320,7 +334,7 @@ impl Chain {
             .and_then(|candidate| candidate.push.as_ref());
         let ask = push.and_then(|push| codec::decode_trusted::<BodyAsk>(push).ok());
         codec::encode(&match ask {
-            Some(BodyAsk::Push { header, dealing }) => BodyAnswer::Dealing { header, dealing },
+            Some(BodyAsk::Push(block)) => BodyAnswer::Dealing(block),
             _ => BodyAnswer::Unknown,
         })
     }
@@ -373,23 +387,19 @@ impl Chain {
         answer: Option<BodyAnswer>,
     ) -> Result<(), Halt> {
         match answer {
-            Some(BodyAnswer::Dealing { header, dealing }) if header.id(&self.view.chain) == block => {
-                self.on_dealing(from, *header, dealing)
+            Some(BodyAnswer::Dealing(dealt)) if dealt.header.id(&self.view.chain) == block => {
+                self.on_dealing(from, *dealt)
             }
             _ => Ok(()),
         }
     }
 
     /// Judges a dealing and tells the core.
-    pub(super) fn on_dealing(
-        &mut self,
-        from: MemberId,
-        header: Header,
-        dealing: Vec<u8>,
-    ) -> Result<(), Halt> {
+    pub(super) fn on_dealing(&mut self, from: MemberId, dealt: DealtBlock) -> Result<(), Halt> {
+        let header = dealt.header.clone();
         let block = header.id(&self.view.chain);
         if header.height == self.tip.header.height.saturating_add(2) && from == header.proposer {
-            self.blocks.early = Some((header, dealing));
+            self.blocks.early = Some(dealt);
             return Ok(());
         }
         let known = self.blocks.good.contains_key(&block) || self.blocks.bad.contains(&block);
@@ -401,22 +411,14 @@ impl Chain {
             self.summoned = true;
             self.start_if_due()?;
         }
-        let judged = match self.open_dealing(&header, dealing) {
-            Ok(checked) => self
-                .judge_body(&header, checked.body())?
-                .map(|candidate| (candidate, checked)),
-            Err(reason) => Err(reason),
-        };
+        let judged = self.judge(dealt)?;
         let round = self
             .blocks
             .wanted
             .get(&block)
             .map_or(header.round, |wanted| wanted.round);
         match judged {
-            Ok((mut candidate, checked)) => {
-                candidate.share = checked.share(self.view.slot);
-                candidate.deposit = self.make_deposit(&header, &checked)?;
-                candidate.push = Some(push_bytes(&header, checked.dealing()));
+            Ok(candidate) => {
                 self.blocks.good.insert(block, candidate);
                 self.blocks.wanted.remove(&block);
                 self.feed(Input::Judged {
@@ -442,8 +444,8 @@ impl Chain {
         }
     }
 
-    /// Makes the own share of a block durable: before the vote for it. Where there is a deposit, that comes first: who finds
-    /// the own share after a crash knows that the deposit was durable too.
+    /// Makes the own share of a block durable, and those of the blocks that it deals anew: before the vote for it. Where there
+    /// is a deposit, that comes first: who finds the own share after a crash knows that the deposit was durable too.
     pub(super) fn keep_share(&mut self, block: BlockId) -> Result<(), Halt> {
         if let Some(deposit) = self.blocks.take_deposit(&block) {
             self.view.deposits.put(block, &deposit)?;
@@ -460,16 +462,13 @@ impl Chain {
         if let Some(share) = &candidate.share {
             self.view.shares.append(&candidate.header, block, share)?;
         }
-        Ok(())
+        self.keep_redealt(&candidate.redealt)
     }
 }
 
-fn push_bytes(header: &Header, dealing: &Dealing) -> Bytes {
-    let push = BodyAsk::Push {
-        header: Box::new(header.clone()),
-        dealing: dealing.encode().to_vec(),
-    };
-    Bytes::from(codec::encode(&push))
+/// A block as it is handed out.
+pub(super) fn push_bytes(block: DealtBlock) -> Bytes {
+    Bytes::from(codec::encode(&BodyAsk::Push(Box::new(block))))
 }
 
 /// The parts of a candidate that outlive it: shared by readers.

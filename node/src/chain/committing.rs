@@ -4,14 +4,16 @@ use super::blocks::{self, Candidate};
 use super::{Chain, Halt, Missed, Phase, Tip};
 use crate::archivist;
 use crate::receipts::touched_patients;
+use crate::view;
 use crate::wire::{Committed, GOSSIP_MAX, Transactions};
 use salus_api::PublishedBlock;
 use salus_net::Topic;
-use salus_store::CommitBatch;
+use salus_store::{CommitBatch, ResealedShare};
 use salus_types::abi::registry;
 use salus_types::state::StateChanges;
 use salus_types::{
-    CommitCertificate, ContractId, Header, Height, PrincipalId, Sequence, UnverifiedTransaction, codec,
+    CommitCertificate, ContractId, Header, Height, PrincipalId, SealedShare, Sequence, ShareCommitment,
+    UnverifiedTransaction, codec,
 };
 use std::collections::BTreeMap;
 
@@ -53,6 +55,7 @@ impl Chain {
     pub(super) fn on_missed(&mut self, missed: Missed) -> Result<(), Halt> {
         let Missed {
             header,
+            commitment,
             body,
             share,
             certificate,
@@ -79,13 +82,31 @@ impl Chain {
             Ok(candidate) => candidate,
             Err(reason) => return Err(Halt::Diverged { height, reason }),
         };
-        if let Some(share) = &share {
-            self.view
-                .shares
-                .append(&header, header.id(&self.view.chain), share)?;
+        if commitment.is_reseal() {
+            // The block that deals it anew is still to come: until then this share waits, and the height counts as lost.
+            self.keep_early(&header, &commitment, share.as_ref())?;
+        } else {
+            candidate.share = share;
         }
-        candidate.share = share;
         self.commit(candidate, certificate)
+    }
+
+    fn keep_early(
+        &self,
+        header: &Header,
+        commitment: &ShareCommitment,
+        share: Option<&SealedShare>,
+    ) -> Result<(), Halt> {
+        let Some(share) = share else {
+            return Ok(());
+        };
+        self.view.shares.append_resealed(&[ResealedShare {
+            header,
+            id: header.id(&self.view.chain),
+            resealing: &view::resealing(commitment),
+            share,
+        }])?;
+        Ok(())
     }
 
     /// Makes a block the tip. Durable when this returns; only then do clients and peers hear of it.
@@ -94,6 +115,8 @@ impl Chain {
         if let Some(share) = &candidate.share {
             self.view.shares.append(&candidate.header, id, share)?; // does nothing if it was kept before the vote
         }
+        self.keep_redealt(&candidate.redealt)?; // as above
+        let reseals = self.decided_reseals(&candidate.body.reseals)?;
         let patients = touched_patients(&candidate.body.receipts);
         self.view.index.commit(&CommitBatch {
             header: &candidate.header,
@@ -104,7 +127,7 @@ impl Chain {
             transactions: &candidate.ids,
             patients: &patients,
             share: self.view.shares.location(&id)?,
-            reseals: &[],
+            reseals: &reseals,
         })?;
         self.view.set_decided(None);
         let header = candidate.header.clone();
@@ -143,6 +166,7 @@ impl Chain {
             id,
             members: self.members_for_archive(),
         });
+        self.after_reseals(&reseals)?;
         self.schedule_start();
         self.export_if_due();
         Ok(())

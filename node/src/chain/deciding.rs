@@ -48,7 +48,7 @@ impl Chain {
             let pause = if self.has_work() {
                 interval
             } else {
-                self.pace.heartbeat()
+                self.reseal_pause().unwrap_or(self.pace.heartbeat())
             };
             let earliest = (self.committed_at + pause).max(self.now() + interval);
             self.timers.set(Alarm::Start, earliest);
@@ -56,7 +56,7 @@ impl Chain {
     }
 
     fn has_work(&self) -> bool {
-        self.summoned || !self.evidence.is_empty() || self.view.pool().is_ready()
+        self.summoned || !self.evidence.is_empty() || self.view.pool().is_ready() || self.has_reseals()
     }
 
     /// Somebody put a transaction into the pool, or a peer began the next height.
@@ -108,7 +108,7 @@ impl Chain {
         self.carry_out(effects)?;
         self.feed_waiting()?;
         match self.blocks.take_early(height) {
-            Some((header, dealing)) => self.on_dealing(header.proposer, header, dealing),
+            Some(block) => self.on_dealing(block.header.proposer, block),
             None => Ok(()),
         }
     }

@@ -2,10 +2,13 @@
 
 use crate::wire::{BodyAnswer, BodyAsk};
 use salus_api::{CommittedTransaction, Reply};
+use salus_seal::OpenedBlock;
 use salus_types::state::TreeChanges;
 use salus_types::{
-    BlockId, CommitCertificate, Evidence, Header, Height, MemberId, SealedShare, TransactionId,
+    BlockId, CommitCertificate, Evidence, Header, Height, MemberId, SealedShare, ShareCommitment,
+    TransactionId,
 };
+use std::sync::Arc;
 
 /// One closed enum: what is not here cannot happen to the chain.
 pub(crate) enum Event {
@@ -38,6 +41,11 @@ pub(crate) enum Event {
     },
     /// The archive could not gather a block that was decided here without its body.
     NotGathered { height: Height },
+    /// The archive opened a block that is to be dealt anew, or could not.
+    Unsealed {
+        height: Height,
+        block: Option<Arc<OpenedBlock>>,
+    },
     /// A client waits until a transaction is committed.
     Wait {
         id: TransactionId,
@@ -54,8 +62,10 @@ pub(crate) enum Event {
 /// A block that others decided, opened from shares and proven by a certificate, its own or a descendant's.
 pub(crate) struct Missed {
     pub(crate) header: Header,
+    /// The dealing that it was opened from: the header's own, or a later one.
+    pub(crate) commitment: ShareCommitment,
     pub(crate) body: Vec<u8>,
-    /// The own share of it; `None` if the own slot was not dealt then.
+    /// The own share of that dealing; `None` if the own slot was not dealt then.
     pub(crate) share: Option<SealedShare>,
     /// The certificate, if it is the block's own.
     pub(crate) certificate: Option<CommitCertificate>,

@@ -20,7 +20,9 @@ impl Chain {
         if self.log_is_new && before == Height::ZERO {
             self.begin_probation(); // the network is older than this log
         }
+        self.expect_reseals()?;
         let tip = self.view.index.install(height, nodes)?;
+        self.adopt_reseals()?;
         self.view.shares.adopt()?;
         let header = self.view.index.header(height)?;
         let header =
@@ -35,6 +37,7 @@ impl Chain {
         self.follow_members(None)?;
         self.view.progress.leapt_to(height);
         self.committed_at = self.now();
+        self.prepare_reseals()?;
         self.schedule_start();
         self.tell_keeper(snapshots::Job::Installed {
             skipped: before.next()..=height,

@@ -1,7 +1,8 @@
 //! Whether a block may be voted for: everything about it is recomputed here and compared with its header.
 
-use super::blocks::Candidate;
+use super::blocks::{Candidate, push_bytes};
 use super::{Chain, Halt, fault_or};
+use crate::wire::DealtBlock;
 use salus_execution::BlockEnv;
 use salus_seal::{CheckedDealing, Dealing, SUITE_SSMS};
 use salus_types::{
@@ -12,7 +13,34 @@ use salus_types::{
 const CLOCK_SKEW_MAX_MS: u64 = 10_000;
 
 impl Chain {
-    pub(super) fn open_dealing(&self, header: &Header, dealing: Vec<u8>) -> Result<CheckedDealing, String> {
+    /// Judges a block as it was handed out, with everything that belongs to it. The outer error halts, the inner one says
+    /// what is bad about the block.
+    pub(super) fn judge(&self, block: DealtBlock) -> Result<Result<Candidate, String>, Halt> {
+        let push = push_bytes(block.clone());
+        let DealtBlock {
+            header,
+            dealing,
+            redealings,
+        } = block;
+        let checked = match self.open_dealing(&header, dealing) {
+            Ok(checked) => checked,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut candidate = match self.judge_body(&header, checked.body())? {
+            Ok(candidate) => candidate,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        match self.judge_redealings(&header, &candidate.body.reseals, redealings)? {
+            Ok(redealt) => candidate.redealt = redealt,
+            Err(reason) => return Ok(Err(reason)),
+        }
+        candidate.share = checked.share(self.view.slot);
+        candidate.deposit = self.make_deposit(&header, &checked)?;
+        candidate.push = Some(push);
+        Ok(Ok(candidate))
+    }
+
+    fn open_dealing(&self, header: &Header, dealing: Vec<u8>) -> Result<CheckedDealing, String> {
         self.check_header(header)?;
         let dealing = Dealing::decode(dealing).map_err(|error| error.to_string())?;
         dealing
@@ -97,6 +125,7 @@ impl Chain {
             ids,
             executed,
             share: None,
+            redealt: Vec::new(),
             deposit: None,
             push: None,
         }))

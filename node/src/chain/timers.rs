@@ -18,6 +18,8 @@ pub(crate) enum Alarm {
     Pull(BlockId),
     /// Tell the others how far this node is.
     Tip,
+    /// Look again for blocks to be dealt anew.
+    Reseal,
 }
 
 /// Alarms by time: each at most once.

@@ -2,10 +2,16 @@ use super::CliError;
 use super::output::{Output, table};
 use super::person::PersonArguments;
 use super::tx::purpose_argument;
+use crate::remote::{Remote, ResealStatus};
 use clap::Subcommand;
+use indicatif::ProgressBar;
 use salus_types::Height;
 use salus_types::abi::access::Purpose;
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How often progress of a reseal is looked at.
+const RESEAL_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BlockCommand {
@@ -25,6 +31,21 @@ pub(crate) enum BlockCommand {
     },
     /// Show who asked this member for its shares of blocks, and for what.
     Releases,
+    /// Have old blocks dealt anew: fresh keys and shares for the present members; the old shares are deleted. For operators.
+    Reseal {
+        /// The first block.
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// The last block; the present height if left out.
+        #[arg(long)]
+        to: Option<u64>,
+        /// Return at once instead of waiting until all is done.
+        #[arg(long)]
+        no_wait: bool,
+        /// End the reseal under way instead; blocks that it dealt anew stay so.
+        #[arg(long, conflicts_with_all = ["from", "to"])]
+        stop: bool,
+    },
 }
 
 pub(crate) async fn run(
@@ -34,6 +55,29 @@ pub(crate) async fn run(
 ) -> Result<(), CliError> {
     let remote = person.node.remote()?;
     match command {
+        BlockCommand::Reseal { stop: true, .. } => {
+            let session = person.session().await?;
+            session
+                .send_successfully(|signer, terms| signer.stop_reseal(terms))
+                .await?;
+            tell_reseal(&remote, output).await?;
+        }
+        BlockCommand::Reseal {
+            from, to, no_wait, ..
+        } => {
+            let status = remote.status().await?;
+            check_resealing(status.validators, status.threshold)?;
+            let to = to.unwrap_or(status.height);
+            let (from, to) = (Height::new(*from), Height::new(to));
+            let session = person.session().await?;
+            session
+                .send_successfully(|signer, terms| signer.start_reseal(from, to, terms))
+                .await?;
+            if !no_wait {
+                wait_for_reseal(&remote, output).await?;
+            }
+            tell_reseal(&remote, output).await?;
+        }
         BlockCommand::Show { height } => {
             let block = remote.block(Height::new(*height)).await?;
             output.result(&header_text(block.get("header").unwrap_or(&block)), &block);
@@ -51,6 +95,47 @@ pub(crate) async fn run(
             output.result(&releases_text(&log), &log);
         }
     }
+    Ok(())
+}
+
+/// Whether the members of such a network deal blocks anew: not where k is above n - 2f.
+fn check_resealing(validators: u16, threshold: u16) -> Result<(), CliError> {
+    let certified = validators.saturating_sub(validators.saturating_sub(1) / 3 * 2);
+    if threshold <= certified {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!(
+        "blocks of this network are opened with {threshold} shares, and a certificate proves {certified}: its blocks can't be dealt anew"
+    )))
+}
+
+/// Until no block of the job under way is left.
+async fn wait_for_reseal(remote: &Remote, output: Output) -> Result<(), CliError> {
+    let bar = if output.json {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(0)
+    };
+    while let Some(job) = remote.status().await?.reseal.filter(ResealStatus::is_open) {
+        bar.set_length(job.total);
+        bar.set_position(job.done);
+        tokio::time::sleep(RESEAL_POLL_INTERVAL).await;
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+async fn tell_reseal(remote: &Remote, output: Output) -> Result<(), CliError> {
+    let Some(job) = remote.status().await?.reseal else {
+        output.result("no block was dealt anew", &Value::Null);
+        return Ok(());
+    };
+    let text = format!(
+        "{} of {} blocks dealt anew, from {} to {}",
+        job.done, job.total, job.from, job.to
+    );
+    let value = json!({ "from": job.from, "to": job.to, "done": job.done, "total": job.total });
+    output.result(&text, &value);
     Ok(())
 }
 

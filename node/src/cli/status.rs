@@ -47,7 +47,19 @@ fn chain_rows(status: &Status) -> Vec<(&'static str, String)> {
         ("shares to open", status.threshold.to_string()),
         ("blocks open for", status.open_policy.clone()),
         ("waiting transactions", status.mempool.to_string()),
+        ("reseal", reseal_text(status)),
     ]
+}
+
+fn reseal_text(status: &Status) -> String {
+    match status.reseal {
+        None => "none so far".into(),
+        Some(job) if job.is_open() => format!(
+            "{} of {} blocks dealt anew, from {} to {}",
+            job.done, job.total, job.from, job.to
+        ),
+        Some(job) => format!("done: {} blocks, from {} to {}", job.total, job.from, job.to),
+    }
 }
 
 /// What is missing, and how it goes.

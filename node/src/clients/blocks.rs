@@ -14,8 +14,8 @@ use salus_net::Protocol;
 use salus_seal::{AnswerError, AskedShare, CheckedShare};
 use salus_types::abi::access::{self, AccessEvent, LogEntry, LogHead};
 use salus_types::{
-    BlockId, Body, ContractId, Evidence, Header, Height, Member, MemberId, PrincipalId, SignedOpenRequest,
-    TransactionId, codec,
+    BlockId, Body, ContractId, Evidence, Header, Height, Member, MemberId, PrincipalId, ShareCommitment,
+    SignedOpenRequest, TransactionId, codec,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -268,6 +268,7 @@ impl ClientDesk {
     /// Asks every member for its share and checks it; where blocks are opened against tickets only, whether it has it.
     async fn share_holders(&self, height: Height) -> Result<Vec<ShareHolder>, ReadRefusal> {
         let header = self.header(height)?;
+        let dealing = self.view.dealing(&header).map_err(|_| ReadRefusal::Damaged)?;
         let members = self
             .view
             .executor
@@ -275,7 +276,7 @@ impl ClientDesk {
             .map_err(|_| ReadRefusal::Damaged)?;
         let asked: Vec<_> = members
             .iter()
-            .map(|member| (member, self.ask_share(member, &header)))
+            .map(|member| (member, self.ask_share(member, &header, &dealing)))
             .collect();
         let mut holders = Vec::with_capacity(asked.len());
         for (member, answer) in asked {
@@ -283,7 +284,7 @@ impl ClientDesk {
                 Shown::Now(state) => state,
                 Shown::Later(answer) => {
                     let answer = tokio::time::timeout(SHOW_TIMEOUT, answer).await;
-                    self.read_share(member, &header, answer)
+                    self.read_share(member, &header, &dealing, answer)
                 }
             };
             holders.push(ShareHolder {
@@ -295,10 +296,10 @@ impl ClientDesk {
         Ok(holders)
     }
 
-    fn ask_share(&self, member: &Member, header: &Header) -> Shown {
+    fn ask_share(&self, member: &Member, header: &Header, dealing: &ShareCommitment) -> Shown {
         let block = header.id(&self.view.chain);
         if member.id == self.view.me {
-            return Shown::Now(self.own_share_state(&block, header));
+            return Shown::Now(self.own_share_state((header.height, &block), dealing));
         }
         let height = header.height;
         let ask = match self.view.releases.needs_ticket() {
@@ -306,6 +307,7 @@ impl ClientDesk {
             false => ShareAsk::Share {
                 height,
                 block,
+                share_root: dealing.share_root,
                 purpose: SharePurpose::Read(None),
             },
         };
@@ -315,20 +317,27 @@ impl ClientDesk {
         }
     }
 
-    fn own_share_state(&self, block: &BlockId, header: &Header) -> ShareState {
-        let share = archivist::own_share(&self.view, &self.archive, (header.height, block));
+    fn own_share_state(&self, (height, block): (Height, &BlockId), dealing: &ShareCommitment) -> ShareState {
+        let root = &dealing.share_root;
+        let share = archivist::own_share(&self.view, &self.archive, (height, block), root);
         let share = share.unwrap_or_else(|error| {
             tracing::warn!(%error, "could not read the own share");
             None
         });
-        match share.map(|share| CheckedShare::check(share, header)) {
+        match share.map(|share| CheckedShare::check(share, dealing)) {
             Some(Ok(_)) => ShareState::Held,
             Some(Err(_)) | None => ShareState::Missing,
         }
     }
 
     /// What a member's answer shows. A wrong share under its signature is evidence, and handed in.
-    fn read_share(&self, member: &Member, header: &Header, answer: TimedAnswer) -> ShareState {
+    fn read_share(
+        &self,
+        member: &Member,
+        header: &Header,
+        dealing: &ShareCommitment,
+        answer: TimedAnswer,
+    ) -> ShareState {
         let Ok(Ok(Ok(bytes))) = answer else {
             return ShareState::Unreachable;
         };
@@ -341,7 +350,7 @@ impl ClientDesk {
         let asked = AskedShare {
             chain: &self.view.chain,
             block: header.id(&self.view.chain),
-            dealing: header.into(),
+            dealing: *dealing,
             holder: &member.validator(),
         };
         match CheckedShare::check_answer(answer, &asked) {

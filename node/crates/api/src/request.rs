@@ -6,8 +6,8 @@ use salus_types::abi::registry::Principal;
 use salus_types::state::StateKey;
 use salus_types::{
     BlockId, Body, CommitCertificate, ContractId, FormerMember, Gas, Header, Height, Member, MemberId,
-    MemberProposal, PrincipalId, Receipt, Sequence, Signature, SignedOpenRequest, Slot, Timestamp,
-    TransactionId, UnverifiedTransaction, ValidatorSet,
+    MemberProposal, PrincipalId, Receipt, ResealJob, Sequence, ShareCommitment, Signature, SignedOpenRequest,
+    Slot, Timestamp, TransactionId, UnverifiedTransaction, ValidatorSet,
 };
 use std::fmt;
 use std::time::Duration;
@@ -220,6 +220,8 @@ pub struct NodeStatus {
     pub unread: u64,
     /// What it keeps for other members.
     pub deposits: DepositStatus,
+    /// The latest reseal of old blocks, whether it is under way or done; `None`: none yet.
+    pub reseal: Option<ResealJob>,
     /// What it keeps on disk.
     pub storage: StorageStatus,
 }
@@ -374,6 +376,8 @@ pub struct BlockHead {
     pub header: Header,
     /// The certificate that decided it, if still kept: the tip's and one per checkpoint.
     pub certificate: Option<CommitCertificate>,
+    /// The dealing in force, if a later block resealed it.
+    pub resealed: Option<ShareCommitment>,
 }
 
 /// A block opened from shares.
@@ -449,6 +453,8 @@ pub enum ReleasePurpose {
     Repair,
     /// It missed the block.
     Sync,
+    /// It deals the block anew.
+    Reseal,
 }
 
 impl ReleasePurpose {
@@ -458,6 +464,7 @@ impl ReleasePurpose {
             Self::Read => "read",
             Self::Repair => "repair",
             Self::Sync => "sync",
+            Self::Reseal => "reseal",
         }
     }
 }

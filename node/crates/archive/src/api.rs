@@ -8,8 +8,8 @@ use salus_types::snapshot::{
 use salus_types::state::TreeChanges;
 use salus_types::tree::TreePrefix;
 use salus_types::{
-    BlockId, ChainId, CommitCertificate, Hash, Header, Height, MemberId, SealedShare, ShareReceipt,
-    SignedShare, Slot, Validator, ValidatorSet, WrongShare,
+    BlockId, ChainId, CommitCertificate, Hash, Header, Height, MemberId, SealedShare, ShareCommitment,
+    ShareReceipt, SignedShare, Slot, Validator, ValidatorSet, WrongShare,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +34,8 @@ pub enum Purpose {
     Repair,
     /// To see the body.
     Read,
+    /// To deal the block anew.
+    Reseal,
 }
 
 /// Why a holder gives no share. None of these is a fault.
@@ -114,9 +116,13 @@ pub enum Input {
     Open {
         /// Comes back with the answer.
         job: JobId,
+        /// [`Purpose::Read`] or [`Purpose::Reseal`].
+        purpose: Purpose,
         /// The committed header.
         header: Box<Header>,
-        /// The own share, if it is at hand.
+        /// The dealing in force, if a later block resealed this one.
+        resealed: Option<Box<ShareCommitment>>,
+        /// The own share of that dealing, if it is at hand.
         own: Option<SealedShare>,
     },
     /// The reader no longer waits.
@@ -138,6 +144,17 @@ pub enum Input {
         member: MemberId,
         /// The share as it came, unchecked, or why there is none.
         result: Result<SignedShare, ShareRefusal>,
+    },
+    /// The other answer to [`Effect::AskShare`]: the holder's share is of a later dealing than the one asked for.
+    Resealed {
+        /// What was asked.
+        request: RequestId,
+        /// Who answered.
+        member: MemberId,
+        /// The dealing that is in force as this member says.
+        commitment: Box<ShareCommitment>,
+        /// Its share of that dealing as it came, unchecked.
+        share: SealedShare,
     },
     /// A peer says how far it is.
     Tip {
@@ -228,13 +245,15 @@ pub enum Input {
         height: Height,
         /// Its committed header.
         header: Option<Box<Header>>,
+        /// The dealing in force, if a later block resealed this one.
+        resealed: Option<Box<ShareCommitment>>,
     },
 }
 
 /// Something to do.
 #[derive(Debug)]
 pub enum Effect {
-    /// Ask a member for its share; answer with [`Input::Share`].
+    /// Ask a member for its share; answer with [`Input::Share`] or [`Input::Resealed`].
     AskShare {
         /// Comes back with the answer.
         request: RequestId,
@@ -244,6 +263,8 @@ pub enum Effect {
         height: Height,
         /// Of which block of that height: the holder may have kept shares of several that were proposed.
         block: BlockId,
+        /// Of which dealing of that block: the root that its shares lead to.
+        share_root: Hash,
         /// Why.
         purpose: Purpose,
     },
@@ -407,6 +428,8 @@ pub enum Effect {
     StoreShare {
         /// Of which block.
         height: Height,
+        /// The dealing that it belongs to.
+        commitment: Box<ShareCommitment>,
         /// The share.
         share: SealedShare,
     },
@@ -431,9 +454,12 @@ pub enum Effect {
 pub struct CertifiedBlock {
     /// Its header, under a certificate of the validators in force.
     pub header: Header,
-    /// Its encoded body, as the header commits to it.
+    /// The dealing that it was opened from: the header's own, or a later one that at least one honest member vouches for.
+    pub commitment: ShareCommitment,
+    /// Its encoded body, as that dealing commits to it. Under a later dealing the header's own commitment proves nothing:
+    /// executing it does.
     pub body: Vec<u8>,
-    /// The own share of it, to be durable before the block counts as applied; `None` if the own slot was not dealt
+    /// The own share of that dealing, to be durable before the block counts as applied; `None` if the own slot was not dealt
     /// then.
     pub share: Option<SealedShare>,
     /// Its certificate, for the last of a batch.

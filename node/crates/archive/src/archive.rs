@@ -1,9 +1,9 @@
-use crate::catch_up::CatchUp;
+use crate::catch_up::{CatchUp, Opened};
 use crate::deposits::Deposits;
 use crate::gather::{Gather, Parceled, Step, What, WrongAnswer};
 use crate::leap::{Around, Leap, is_far};
 use crate::peers::Peers;
-use crate::reads::Reads;
+use crate::reads::{ReadKey, Reads};
 use crate::repair::Repair;
 use crate::{
     Config, DivergenceReason, Effect, Fault, Input, JobId, Purpose, ReadError, RepairFailure, RequestId,
@@ -11,7 +11,9 @@ use crate::{
 };
 use salus_seal::{OpenError, OpenedBlock, SealingError};
 use salus_types::snapshot::SnapshotPart;
-use salus_types::{BlockId, Header, Height, MemberId, SealedShare, SignedShare, Slot, ValidatorSet};
+use salus_types::{
+    BlockId, Header, Height, MemberId, SealedShare, ShareCommitment, SignedShare, Slot, ValidatorSet,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,8 +121,15 @@ impl Archive {
             Input::Validators(validators) => {
                 self.catch_up.set_validators(&self.config.chain, validators);
             }
-            Input::Open { job, header, own } => {
-                if let Err(error) = self.reads.add(job, header.id(&self.config.chain), header, own) {
+            Input::Open {
+                job,
+                purpose,
+                header,
+                resealed,
+                own,
+            } => {
+                let key = (purpose, header.id(&self.config.chain));
+                if let Err(error) = self.reads.add(job, key, (header, resealed), own) {
                     effects.push(Effect::Failed { job, error });
                 }
             }
@@ -135,6 +144,12 @@ impl Archive {
                 member,
                 result,
             } => self.parcel(now, (request, member), result, effects),
+            Input::Resealed {
+                request,
+                member,
+                commitment,
+                share,
+            } => self.resealed(now, (request, member), *commitment, share),
             Input::Tip { member, height } => self.peers.set_tip(member, Some(height)),
             Input::Headers {
                 request,
@@ -187,7 +202,11 @@ impl Archive {
                 effects.extend(self.deposits.receipt(config, validators, &receipt));
             }
             Input::ReceiptAnswered { member } => self.deposits.answered(now, &self.config, member),
-            Input::Header { height, header } => self.begin_repair(now, height, header, effects),
+            Input::Header {
+                height,
+                header,
+                resealed,
+            } => self.begin_repair(now, height, header.zip(Some(resealed)), effects),
         }
     }
 
@@ -202,9 +221,9 @@ impl Archive {
     }
 
     fn cancel(&mut self, job: JobId) {
-        if let Some(block) = self.reads.cancel(job) {
+        if let Some(key) = self.reads.cancel(job) {
             self.gathers
-                .retain(|(purpose, _, id), _| *purpose != Purpose::Read || *id != block);
+                .retain(|(purpose, _, block), _| (*purpose, *block) != key);
         }
     }
 
@@ -316,6 +335,19 @@ impl Archive {
         }
     }
 
+    fn resealed(
+        &mut self,
+        now: Duration,
+        from: (RequestId, MemberId),
+        commitment: ShareCommitment,
+        share: SealedShare,
+    ) {
+        let gathers = self.gathers.values_mut();
+        if let Some(gather) = gathers.into_iter().find(|gather| gather.knows(from.0)) {
+            gather.resealed(now, &mut self.peers, from, commitment, share);
+        }
+    }
+
     /// Lets everything move on until nothing more happens at this time.
     fn advance(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         loop {
@@ -347,12 +379,14 @@ impl Archive {
             match gather.advance(now, &self.config, &mut self.peers) {
                 Step::Ask(asks) => {
                     let (purpose, height, block) = *key;
+                    let share_root = gather.share_root();
                     effects.extend(asks.into_iter().map(|(request, member, what)| match what {
                         What::Share => Effect::AskShare {
                             request,
                             member,
                             height,
                             block,
+                            share_root,
                             purpose,
                         },
                         What::Parcel => Effect::AskParcel {
@@ -370,7 +404,7 @@ impl Archive {
             self.gathers.remove(&key);
             let (purpose, height, block) = key;
             match purpose {
-                Purpose::Read => self.end_read(&block, *result, effects),
+                Purpose::Read | Purpose::Reseal => self.end_read(&(purpose, block), *result, effects),
                 Purpose::Sync => self.end_sync(now, height, &block, *result, effects),
                 Purpose::Repair => self.end_repair(now, height, *result, effects),
             }
@@ -378,37 +412,40 @@ impl Archive {
         some
     }
 
-    fn gather(&self, now: Duration, header: Header) -> Result<Gather, SealingError> {
+    /// A gather that believes a later dealing once one honest member vouches for it.
+    fn gather(
+        &self,
+        now: Duration,
+        header: Header,
+        resealed: Option<ShareCommitment>,
+    ) -> Result<Gather, SealingError> {
+        let witnesses = self.catch_up.faulty_max().saturating_add(1);
         // Of what validators of another time had to keep, the present ones say nothing.
         let parcels = self.wants_receipts(header.sealing.threshold)
             || header.validators != self.catch_up.validators_hash();
-        Gather::new(now, &self.config, header, parcels)
+        Gather::new(now, &self.config, (header, resealed), (witnesses, parcels))
     }
 
     fn begin_reads(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         while let Some(waiting) = self.reads.begin() {
-            let (block, height) = (waiting.block, waiting.header.height);
-            let mut gather = match self.gather(now, *waiting.header) {
+            let ((purpose, block), height) = (waiting.key, waiting.header.height);
+            let resealed = waiting.resealed.map(|resealed| *resealed);
+            let mut gather = match self.gather(now, *waiting.header, resealed) {
                 Ok(gather) => gather,
                 Err(error) => {
-                    self.end_read(&block, Err(ReadError::Header(error)), effects);
+                    self.end_read(&waiting.key, Err(ReadError::Header(error)), effects);
                     continue;
                 }
             };
             if let Some(Err(error)) = waiting.own.map(|own| gather.offer_own(own)) {
                 effects.push(Effect::OwnShareDamaged { height, error });
             }
-            self.gathers.insert((Purpose::Read, height, block), gather);
+            self.gathers.insert((purpose, height, block), gather);
         }
     }
 
-    fn end_read(
-        &mut self,
-        block: &BlockId,
-        result: Result<OpenedBlock, ReadError>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let jobs = self.reads.finish(block).into_iter();
+    fn end_read(&mut self, key: &ReadKey, result: Result<OpenedBlock, ReadError>, effects: &mut Vec<Effect>) {
+        let jobs = self.reads.finish(key).into_iter();
         match result.map(Arc::new) {
             Ok(block) => effects.extend(jobs.map(|job| Effect::Opened {
                 job,
@@ -423,7 +460,7 @@ impl Archive {
 
     fn begin_sync(&mut self, now: Duration, block: BlockId, header: Header, effects: &mut Vec<Effect>) {
         let height = header.height;
-        match self.gather(now, header) {
+        match self.gather(now, header, None) {
             Ok(gather) => {
                 self.gathers.insert((Purpose::Sync, height, block), gather);
             }
@@ -444,10 +481,14 @@ impl Archive {
     ) {
         let opened = result.and_then(|opened| {
             let share = own_share(&opened, self.config.slot)?;
-            Ok((opened.body().to_vec(), share))
+            Ok(Opened {
+                commitment: *opened.commitment(),
+                body: opened.body().to_vec(),
+                share,
+            })
         });
         match opened {
-            Ok((body, share)) => self.catch_up.opened(block, body, share),
+            Ok(opened) => self.catch_up.opened(block, opened),
             Err(error) => {
                 tracing::debug!(%height, %error, "a block could not be opened to catch up; it is tried again");
                 self.catch_up.put_off(now, &self.config, block);
@@ -460,18 +501,20 @@ impl Archive {
         &mut self,
         now: Duration,
         height: Height,
-        header: Option<Box<Header>>,
+        known: Option<(Box<Header>, Option<Box<ShareCommitment>>)>,
         effects: &mut Vec<Effect>,
     ) {
         if !self.repair.is_running(height) {
             return;
         }
-        let gather = header
-            .filter(|header| header.height == height)
-            .and_then(|header| {
+        let gather = known
+            .filter(|(header, _)| header.height == height)
+            .and_then(|(header, resealed)| {
                 let block = header.id(&self.config.chain);
                 self.repair.spend(now, &self.config, &header);
-                let gather = self.gather(now, *header).ok()?;
+                let gather = self
+                    .gather(now, *header, resealed.map(|resealed| *resealed))
+                    .ok()?;
                 Some((block, gather.frugal()))
             });
         match gather {
@@ -495,15 +538,20 @@ impl Archive {
     ) {
         let opened = result.and_then(|opened| {
             let share = own_share(&opened, self.config.slot)?;
-            Ok((opened.body().to_vec(), share))
+            let commitment = Box::new(*opened.commitment());
+            Ok((opened.body().to_vec(), commitment, share))
         });
         match opened {
-            Ok((body, share)) => {
+            Ok((body, commitment, share)) => {
                 effects.push(Effect::Body { height, body });
                 match share {
                     Some(share) => {
                         self.repair.finish(now, &self.config, height, true);
-                        effects.push(Effect::StoreShare { height, share });
+                        effects.push(Effect::StoreShare {
+                            height,
+                            commitment,
+                            share,
+                        });
                     }
                     None => {
                         self.repair.drop(height);

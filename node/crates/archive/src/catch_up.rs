@@ -5,7 +5,8 @@ use crate::peers::Peers;
 use crate::{CertifiedBlock, Config, DivergenceReason, Effect, Fault, RequestId, Tip};
 use salus_types::snapshot::SNAPSHOT_STEP;
 use salus_types::{
-    BlockId, ChainId, CommitCertificate, Hash, Header, Height, MemberId, SealedShare, ValidatorSet,
+    BlockId, ChainId, CommitCertificate, Hash, Header, Height, MemberId, SealedShare, ShareCommitment,
+    ValidatorSet,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -64,8 +65,15 @@ struct Planned {
 enum State {
     Waiting { not_before: Duration },
     Gathering,
-    Opened(Box<(Vec<u8>, Option<SealedShare>)>),
+    Opened(Box<Opened>),
     Applying,
+}
+
+/// What was found in a block, and under which dealing of it.
+pub(crate) struct Opened {
+    pub(crate) commitment: ShareCommitment,
+    pub(crate) body: Vec<u8>,
+    pub(crate) share: Option<SealedShare>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +172,10 @@ impl CatchUp {
 
     pub(crate) fn threshold(&self) -> usize {
         self.validators.threshold()
+    }
+
+    pub(crate) fn faulty_max(&self) -> usize {
+        self.validators.faulty_max()
     }
 
     pub(crate) fn set_validators(&mut self, chain: &ChainId, validators: ValidatorSet) {
@@ -405,9 +417,9 @@ impl CatchUp {
     }
 
     /// A block is open.
-    pub(crate) fn opened(&mut self, block: &BlockId, body: Vec<u8>, share: Option<SealedShare>) {
+    pub(crate) fn opened(&mut self, block: &BlockId, opened: Opened) {
         if let Some(planned) = self.plan.iter_mut().find(|planned| planned.id == *block) {
-            planned.state = State::Opened(Box::new((body, share)));
+            planned.state = State::Opened(Box::new(opened));
         }
     }
 
@@ -429,9 +441,14 @@ impl CatchUp {
         let State::Opened(opened) = std::mem::replace(&mut planned.state, State::Applying) else {
             return None;
         };
-        let (body, share) = *opened;
+        let Opened {
+            commitment,
+            body,
+            share,
+        } = *opened;
         Some(Effect::Apply(Box::new(CertifiedBlock {
             header: planned.header.clone(),
+            commitment,
             body,
             share,
             certificate: planned.certificate.take().map(|certificate| *certificate),

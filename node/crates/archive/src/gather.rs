@@ -5,7 +5,9 @@ use crate::{Config, ReadError, RequestId, ShareRefusal, Shortfall};
 use salus_seal::{
     AnswerError, AskedShare, CheckedShare, Layout, OpenedBlock, SealingError, ShareError, open,
 };
-use salus_types::{BlockId, Header, Height, MemberId, SealedShare, SignedShare, Slot, WrongShare};
+use salus_types::{
+    BlockId, Hash, Header, Height, MemberId, SealedShare, ShareCommitment, SignedShare, Slot, WrongShare,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -17,6 +19,12 @@ const PARCELS_MAX: usize = 2;
 pub(crate) struct Gather {
     header: Header,
     block: BlockId,
+    /// The dealing whose shares are gathered: the header's own, or a later one.
+    commitment: ShareCommitment,
+    /// Members that must vouch for a later dealing before it is believed: one more than may be faulty.
+    witnesses: usize,
+    /// Shares of later dealings, each under the dealing that its holder says is in force.
+    claims: BTreeMap<MemberId, (ShareCommitment, CheckedShare)>,
     need: usize,
     /// Whether members may keep the own share in their deposits.
     parcels: bool,
@@ -95,17 +103,22 @@ pub(crate) enum Step {
 }
 
 impl Gather {
-    /// `parcels`: whether members may keep the own share in their deposits.
+    /// `resealed` is the dealing in force, if it is not the header's own; `witnesses` must vouch for a later one; `parcels`:
+    /// whether members may keep the own share of the header's dealing in their deposits.
     pub(crate) fn new(
         now: Duration,
         config: &Config,
-        header: Header,
-        parcels: bool,
+        (header, resealed): (Header, Option<ShareCommitment>),
+        (witnesses, parcels): (usize, bool),
     ) -> Result<Self, SealingError> {
-        let need = Layout::of(header.sealing)?.threshold();
+        let commitment = resealed.unwrap_or_else(|| (&header).into());
+        let need = Layout::of(commitment.sealing)?.threshold();
         Ok(Self {
             block: header.id(&config.chain),
             header,
+            commitment,
+            witnesses,
+            claims: BTreeMap::new(),
             need,
             parcels,
             good: Vec::new(),
@@ -129,7 +142,12 @@ impl Gather {
     }
 
     pub(crate) const fn height(&self) -> Height {
-        self.header.height
+        self.commitment.height
+    }
+
+    /// Of which dealing shares are asked for.
+    pub(crate) const fn share_root(&self) -> Hash {
+        self.commitment.share_root
     }
 
     pub(crate) const fn header(&self) -> &Header {
@@ -142,7 +160,7 @@ impl Gather {
 
     /// Adds the own share.
     pub(crate) fn offer_own(&mut self, share: SealedShare) -> Result<(), ShareError> {
-        CheckedShare::check(share, &self.header).map(|share| self.keep(share))
+        CheckedShare::check(share, &self.commitment).map(|share| self.keep(share))
     }
 
     /// Takes an answer; `Err` if no honest holder gives it.
@@ -169,7 +187,7 @@ impl Gather {
                 (Note::Wrong, Err(WrongAnswer { error, evidence }))
             }
             Ok(Err(AnswerError::Spoiled(error))) => {
-                tracing::warn!(%member, height = %self.header.height, %error, "an answer was spoiled");
+                tracing::warn!(%member, height = %self.commitment.height, %error, "an answer was spoiled");
                 peers.silent(member, config);
                 (Note::Refused(ShareRefusal::Unreachable), Ok(()))
             }
@@ -196,6 +214,7 @@ impl Gather {
         };
         peers.answered(member, now.saturating_sub(ask.sent));
         match CheckedShare::check(share, &self.header) {
+            Ok(_) if self.commitment.is_reseal() => Parceled::None,
             Ok(share) => {
                 self.keep(share.clone());
                 Parceled::Own(share.into_share())
@@ -213,7 +232,7 @@ impl Gather {
         self.asks.remove(&request)
     }
 
-    /// Checks a share against the header, and against whom it came from.
+    /// Checks a share against the dealing, and against whom it came from.
     fn check(
         &self,
         config: &Config,
@@ -223,15 +242,67 @@ impl Gather {
     ) -> Result<CheckedShare, AnswerError> {
         let Some(holder) = peers.holder(member) else {
             // It has left since it was asked. Without its key nothing can be held against it.
-            return CheckedShare::check(answer.share, &self.header).map_err(AnswerError::Spoiled);
+            return CheckedShare::check(answer.share, self.commitment).map_err(AnswerError::Spoiled);
         };
         let asked = AskedShare {
             chain: &config.chain,
             block: self.block,
-            dealing: (&self.header).into(),
+            dealing: self.commitment,
             holder: &holder,
         };
         CheckedShare::check_answer(answer, &asked)
+    }
+
+    /// Takes the answer that the block was resealed. It is believed once enough members say the same; until then it accuses
+    /// nobody, whatever is wrong with it: this node does not know yet which dealing is in force.
+    pub(crate) fn resealed(
+        &mut self,
+        now: Duration,
+        peers: &mut Peers,
+        (request, member): (RequestId, MemberId),
+        commitment: ShareCommitment,
+        share: SealedShare,
+    ) {
+        if self.asks.get(&request).is_none_or(|ask| ask.member != member) {
+            return;
+        }
+        let Some(ask) = self.asks.remove(&request) else {
+            return;
+        };
+        peers.answered(member, now.saturating_sub(ask.sent));
+        self.notes.remove(&member);
+        let is_later = commitment.height == self.height() && commitment.dealt_at > self.commitment.dealt_at;
+        match CheckedShare::check(share, commitment) {
+            Ok(share) if commitment == self.commitment => return self.keep(share),
+            Ok(share) if is_later => {
+                self.claims.insert(member, (commitment, share));
+            }
+            _ => {}
+        }
+        self.notes.insert(member, Note::Refused(ShareRefusal::NotHeld));
+        self.failed = true;
+        let vouching = self.claims.values().filter(|(claimed, _)| *claimed == commitment);
+        if vouching.count() >= self.witnesses {
+            self.turn_to(commitment);
+        }
+    }
+
+    /// Goes on with a later dealing, and with the shares of it that are here.
+    fn turn_to(&mut self, commitment: ShareCommitment) {
+        let Ok(layout) = Layout::of(commitment.sealing) else {
+            return;
+        };
+        self.commitment = commitment;
+        self.need = layout.threshold();
+        self.good.clear();
+        self.asked = self.asks.values().map(|ask| ask.member).collect();
+        for (member, (claimed, share)) in std::mem::take(&mut self.claims) {
+            if claimed == commitment {
+                self.asked.insert(member);
+                self.notes.remove(&member);
+                self.keep(share);
+            }
+        }
     }
 
     /// What a member was asked will not be answered.
@@ -248,7 +319,7 @@ impl Gather {
     /// Moves on to `now`.
     pub(crate) fn advance(&mut self, now: Duration, config: &Config, peers: &mut Peers) -> Step {
         if self.good.len() >= self.need {
-            let opened = open(&self.header, &config.chain, &self.good);
+            let opened = open(self.commitment, &config.chain, &self.good);
             return Step::Done(Box::new(opened.map_err(ReadError::Unopenable)));
         }
         self.note_silence(now, config, peers);
@@ -347,7 +418,8 @@ impl Gather {
         peers: &mut Peers,
     ) -> Vec<(RequestId, MemberId, What)> {
         let have_own = self.good.iter().any(|share| share.slot() == config.slot);
-        if !self.parcels || have_own || self.header.sealing.slots <= config.slot.get() {
+        let dealt = self.header.sealing.slots > config.slot.get() && !self.commitment.is_reseal();
+        if !self.parcels || have_own || !dealt {
             return Vec::new();
         }
         let room = PARCELS_MAX.saturating_sub(self.pending(What::Parcel));

@@ -19,6 +19,9 @@
 //!
 //! - **Gather**: asks the k fastest first, one more after each hedge delay, and everyone once something failed. A wrong
 //!   share is an erasure, and whoever sent it is named. Late answers count as long as the gather lasts.
+//! - **Resealed blocks**: a gather asks for shares of one dealing, the header's own or the later one that the shell names. A
+//!   holder whose share is of a later one says so; once more members say the same than can be faulty, the gather turns to it.
+//!   So a node that has not come to the resealing block yet opens what others have resealed already.
 //! - **Reads** of the same block share one gather. At most 32 gathers run for reads, and 1,024 jobs wait.
 //! - **Catch up**: a batch of headers under one certificate, checked back to the own tip; then block for block.
 //! - **Leap**: a node that is thousands of blocks behind takes the state from a snapshot instead. Headers first; then the parts of the

@@ -6,6 +6,7 @@ mod depositing;
 mod leaping;
 mod reading;
 mod repairing;
+mod resealed;
 mod world;
 
 use crate::*;

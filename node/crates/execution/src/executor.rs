@@ -228,6 +228,16 @@ impl Executor {
         system::dealing(state, height)
     }
 
+    /// Dealings in force of blocks above a height that were resealed, ascending, up to `count`.
+    pub fn dealings(
+        &self,
+        state: &dyn StateReader,
+        above: Height,
+        count: usize,
+    ) -> Result<Vec<ShareCommitment>, StateFault> {
+        system::dealings(state, above, count)
+    }
+
     /// The network's settings.
     pub fn params(&self, state: &dyn StateReader) -> Result<Params, StateFault> {
         system::params(state)

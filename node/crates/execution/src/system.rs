@@ -159,6 +159,26 @@ pub fn dealing(state: &dyn StateReader, height: Height) -> Result<Option<ShareCo
     read(state, &dealing_key(height))
 }
 
+/// Dealings in force of blocks above a height that were resealed, ascending, up to `count`.
+pub fn dealings(
+    state: &dyn StateReader,
+    above: Height,
+    count: usize,
+) -> Result<Vec<ShareCommitment>, StateFault> {
+    let prefix = StateKey::new(ContractId::SYSTEM, b"d");
+    let mut after = dealing_key(above).as_bytes().to_vec();
+    let mut dealings = Vec::new();
+    while dealings.len() < count {
+        let Some((key, value)) = state.next(prefix.as_bytes(), &after)? else {
+            break;
+        };
+        let dealing = codec::decode_trusted(&value);
+        dealings.push(dealing.map_err(|_| damaged("an entry of the chain's own state"))?);
+        after = key.as_bytes().to_vec();
+    }
+    Ok(dealings)
+}
+
 /// The WebAssembly of a contract.
 pub fn code(state: &dyn StateReader, info: &ContractInfo) -> Result<Vec<u8>, StateFault> {
     let mut code = Vec::new();

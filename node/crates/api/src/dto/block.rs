@@ -6,7 +6,10 @@ use crate::{BlockHead, ReconstructedBlock, ShareHolder, ShareState};
 use salus_types::abi::access::{self, Purpose};
 use salus_types::abi::registry;
 use salus_types::codec::{self, Decode};
-use salus_types::{Call, ChainId, CommitCertificate, ContractId, Header, SystemCall, UnverifiedTransaction};
+use salus_types::{
+    Call, ChainId, CommitCertificate, ContractId, Header, Sealing, ShareCommitment, SystemCall,
+    UnverifiedTransaction,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -78,6 +81,8 @@ pub(crate) struct BlockDto {
     pub(crate) header_bytes: String,
     /// The certificate that decided it, if still kept.
     pub(crate) certificate: Option<CertificateDto>,
+    /// The dealing in force, if a later block dealt this one anew.
+    pub(crate) resealed: Option<ResealedDto>,
 }
 
 /// Proof that a quorum decided a block.
@@ -104,6 +109,20 @@ pub(crate) struct CommitSignatureDto {
     pub(crate) signature: String,
 }
 
+/// A later dealing of a block, which took the place of the one that its header names.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Resealed)]
+pub(crate) struct ResealedDto {
+    /// The height of the block that dealt it.
+    pub(crate) at: u64,
+    /// How the body was turned into shares this time.
+    pub(crate) sealing: SealingDto,
+    /// Keyed BLAKE3 of the body, under a key of this dealing.
+    pub(crate) body_commitment: String,
+    /// Merkle root over its shares.
+    pub(crate) share_root: String,
+}
+
 /// A block's body, opened from shares.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Body)]
@@ -118,6 +137,8 @@ pub(crate) struct BodyDto {
     pub(crate) next: Option<usize>,
     /// Proofs of members' faults in the body.
     pub(crate) evidence: usize,
+    /// Older blocks that it deals anew.
+    pub(crate) reseals: Vec<u64>,
     /// How it was obtained.
     pub(crate) reconstruction: ReconstructionDto,
 }
@@ -219,13 +240,7 @@ impl HeaderDto {
             parent: header.parent.to_string(),
             validators: header.validators.to_string(),
             next_validators: header.next_validators.to_string(),
-            sealing: SealingDto {
-                suite: header.sealing.suite,
-                threshold: header.sealing.threshold,
-                slots: header.sealing.slots,
-                body_length: header.sealing.body_length,
-                sealed_length: header.sealing.sealed_length,
-            },
+            sealing: SealingDto::from(header.sealing),
             body_commitment: header.body_commitment.to_string(),
             share_root: header.share_root.to_string(),
             receipts_root: header.receipts_root.to_string(),
@@ -241,6 +256,30 @@ impl BlockDto {
             header: HeaderDto::new(chain, &head.header),
             header_bytes: super::base64(&codec::encode(&head.header)),
             certificate: head.certificate.as_ref().map(CertificateDto::from),
+            resealed: head.resealed.as_ref().map(ResealedDto::from),
+        }
+    }
+}
+
+impl From<&ShareCommitment> for ResealedDto {
+    fn from(commitment: &ShareCommitment) -> Self {
+        Self {
+            at: commitment.dealt_at.get(),
+            sealing: SealingDto::from(commitment.sealing),
+            body_commitment: commitment.body_commitment.to_string(),
+            share_root: commitment.share_root.to_string(),
+        }
+    }
+}
+
+impl From<Sealing> for SealingDto {
+    fn from(sealing: Sealing) -> Self {
+        Self {
+            suite: sealing.suite,
+            threshold: sealing.threshold,
+            slots: sealing.slots,
+            body_length: sealing.body_length,
+            sealed_length: sealing.sealed_length,
         }
     }
 }
@@ -287,6 +326,7 @@ impl BodyDto {
             next: (!transactions.is_empty() && read < body.transactions.len()).then_some(read),
             transactions,
             evidence: body.evidence.len(),
+            reseals: body.reseals.iter().map(|one| one.height.get()).collect(),
             reconstruction: ReconstructionDto {
                 members: block.shares_from.iter().map(|member| member.get()).collect(),
                 elapsed_ms: block.elapsed.as_secs_f64() * 1e3,

@@ -14,7 +14,7 @@ pub(crate) struct ReleaseDto {
     pub(crate) last_ms: u64,
     /// Which member asked; this node's own, when it opened blocks itself.
     pub(crate) member: u16,
-    /// For what, by its own word: `read`, `repair` or `sync`.
+    /// For what, by its own word: `read`, `repair`, `sync` or `reseal`.
     #[schema(example = "read")]
     pub(crate) purpose: &'static str,
     /// Whose wish it showed, if any.

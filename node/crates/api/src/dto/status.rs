@@ -47,6 +47,8 @@ pub(crate) struct StatusDto {
     pub(crate) unread_blocks: u64,
     /// What it keeps for other members.
     pub(crate) deposits: DepositsDto,
+    /// The latest reseal of old blocks, under way or done.
+    pub(crate) reseal: Option<ResealDto>,
     /// What it keeps on disk.
     pub(crate) storage: StorageDto,
 }
@@ -157,6 +159,20 @@ pub(crate) struct DepositsDto {
     pub(crate) oldest: Option<u64>,
 }
 
+/// A range of old blocks that the network deals anew.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Reseal)]
+pub(crate) struct ResealDto {
+    /// The first block.
+    pub(crate) from: u64,
+    /// The last block.
+    pub(crate) to: u64,
+    /// How many are done.
+    pub(crate) done: u64,
+    /// How many there are.
+    pub(crate) total: u64,
+}
+
 /// What a node keeps on disk, in bytes.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Storage)]
@@ -202,6 +218,12 @@ impl StatusDto {
                 bytes: status.deposits.bytes,
                 oldest: status.deposits.oldest.map(Height::get),
             },
+            reseal: status.reseal.map(|job| ResealDto {
+                from: job.from.get(),
+                to: job.to.get(),
+                done: job.done(),
+                total: job.total(),
+            }),
             storage: StorageDto {
                 shares_bytes: status.storage.shares_bytes,
                 index_bytes: status.storage.index_bytes,

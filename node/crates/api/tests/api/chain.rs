@@ -43,6 +43,7 @@ async fn status_tells_how_the_node_is() {
         "sync": { "phase": "snapshot", "done": 3, "total": 9, "per_second": 2.0, "eta_seconds": 3 },
         "unread_blocks": 5,
         "deposits": { "held": 3, "bytes": 4_000, "oldest": 5 },
+        "reseal": { "from": 1, "to": 5, "done": 3, "total": 5 },
         "storage": {
             "shares_bytes": 10,
             "index_bytes": 20,
@@ -356,6 +357,7 @@ async fn a_node_that_is_behind_is_not_ready() {
             sync: salus_api::SyncStatus::default(),
             unread: 0,
             deposits: salus_api::DepositStatus::default(),
+            reseal: None,
             storage: salus_api::StorageStatus::default(),
         };
         reply.send(status).unwrap();

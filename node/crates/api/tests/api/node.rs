@@ -212,6 +212,10 @@ pub(crate) fn answer(request: Request) -> Option<Reply<CommittedTransaction>> {
             (height.get() <= 7).then(|| BlockHead {
                 header: header(height.get()),
                 certificate: (height.get() == 7).then(certificate),
+                resealed: (height.get() == 3).then(|| ShareCommitment {
+                    dealt_at: Height::new(6),
+                    ..ShareCommitment::from(&header(3))
+                }),
             }),
         ),
         Request::Body { height, wish, reply } => give(reply, reconstruct(height, wish)),
@@ -335,6 +339,11 @@ fn status() -> NodeStatus {
             bytes: 4_000,
             oldest: Some(Height::new(5)),
         },
+        reseal: Some(ResealJob {
+            from: Height::new(1),
+            to: Height::new(5),
+            next: Height::new(4),
+        }),
         storage: StorageStatus {
             shares_bytes: 10,
             index_bytes: 20,

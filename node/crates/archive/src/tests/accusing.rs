@@ -297,6 +297,8 @@ fn case(seed: u64) {
     let own = dice.below(2) == 0;
     let open = Input::Open {
         job: JobId(1),
+        purpose: Purpose::Read,
+        resealed: None,
         header: Box::new(net.decided.header.clone()),
         own: own.then(|| net.decided.answers[0].share.clone()),
     };
@@ -401,7 +403,13 @@ proptest! {
         for who in 1..n {
             archive.handle(ms(0), Input::Connected(member(u16::try_from(who).unwrap())));
         }
-        let open = Input::Open { job: JobId(1), header: Box::new(net.decided.header.clone()), own: None };
+        let open = Input::Open {
+            job: JobId(1),
+            purpose: Purpose::Read,
+            header: Box::new(net.decided.header.clone()),
+            resealed: None,
+            own: None,
+        };
         let mut outcome = Outcome::default();
         let (mut now, mut input) = (ms(0), open);
         let mut queue: Vec<Input> = Vec::new();

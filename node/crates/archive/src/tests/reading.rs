@@ -178,7 +178,9 @@ fn a_damaged_own_share_is_reported_and_replaced() {
     own.fragment[3] ^= 4;
     world.input(Input::Open {
         job: JobId(1),
+        purpose: Purpose::Read,
         header,
+        resealed: None,
         own: Some(own),
     });
     world.run(ms(5000));
@@ -299,7 +301,9 @@ fn a_header_that_no_block_can_have_fails_at_once() {
     header.sealing.suite = 7;
     world.input(Input::Open {
         job: JobId(1),
+        purpose: Purpose::Read,
         header: Box::new(header),
+        resealed: None,
         own: None,
     });
     assert!(matches!(world.failed[&JobId(1)], ReadError::Header(_)));

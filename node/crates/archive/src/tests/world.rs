@@ -2,7 +2,8 @@
 
 use super::*;
 use salus_seal::{
-    AskedShare, Binding, CheckedDealing, DataKey, OpenedBlock, Parameters, seal, verify_wrong_share,
+    AskedShare, Binding, CheckedDealing, CheckedShare, DataKey, OpenedBlock, Parameters, open, seal,
+    verify_wrong_share,
 };
 use salus_types::ContractId;
 use salus_types::snapshot::{
@@ -12,7 +13,7 @@ use salus_types::state::{StateKey, TreeChanges, tree_digit};
 use salus_types::tree::{HashedEntry, TreePrefix, subtree};
 use salus_types::{
     BlockId, ChainId, CommitCertificate, CommitSignature, Gas, Hash, Header, Round, SealedShare, SecretKey,
-    ShareStatement, SignedShare, Slot, Timestamp, Validator, ValidatorSet, Vote, VoteKind,
+    ShareCommitment, ShareStatement, SignedShare, Slot, Timestamp, Validator, ValidatorSet, Vote, VoteKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -37,10 +38,12 @@ pub(crate) enum Manner {
     Foreign,
     /// Honest, but what it sends is spoiled on the way; headers are not.
     Spoiled,
+    /// Says that the block was resealed, and sends a share of a dealing of its own invention.
+    Pretending,
 }
 
 impl Manner {
-    pub(crate) const FAULTY: [Self; 8] = [
+    pub(crate) const FAULTY: [Self; 9] = [
         Self::Silent,
         Self::Refusing,
         Self::Lying,
@@ -49,10 +52,14 @@ impl Manner {
         Self::Empty,
         Self::Foreign,
         Self::Spoiled,
+        Self::Pretending,
     ];
 
     pub(crate) fn may_be_blamed(self) -> bool {
-        !matches!(self, Self::Honest | Self::Silent | Self::Refusing | Self::Spoiled)
+        !matches!(
+            self,
+            Self::Honest | Self::Silent | Self::Refusing | Self::Spoiled | Self::Pretending
+        )
     }
 }
 
@@ -65,6 +72,8 @@ pub(crate) struct Peer {
     pub(crate) lacks: BTreeSet<Height>,
     /// Heights of which it holds a snapshot.
     pub(crate) snapshots: BTreeSet<Height>,
+    /// It has not come to the resealing blocks yet.
+    pub(crate) behind: bool,
 }
 
 /// What this node has written of a leap; survives a restart.
@@ -83,6 +92,12 @@ pub(crate) struct Block {
     pub(crate) dealing: CheckedDealing,
 }
 
+/// A later dealing of a block.
+pub(crate) struct Resealed {
+    pub(crate) commitment: ShareCommitment,
+    pub(crate) dealing: CheckedDealing,
+}
+
 pub(crate) struct World {
     pub(crate) chain: ChainId,
     pub(crate) keys: Vec<SecretKey>,
@@ -90,6 +105,9 @@ pub(crate) struct World {
     sets: Vec<(u64, u16)>,
     /// From height 1.
     pub(crate) blocks: Vec<Block>,
+    pub(crate) resealed: BTreeMap<Height, Resealed>,
+    /// Whether this node has come to the resealing blocks.
+    pub(crate) knows_reseals: bool,
     pub(crate) peers: BTreeMap<MemberId, Peer>,
     pub(crate) archive: Archive,
     pub(crate) now: Duration,
@@ -174,6 +192,14 @@ fn validators(keys: &[SecretKey]) -> ValidatorSet {
     ValidatorSet::new((0..).zip(keys).map(validator).collect()).unwrap()
 }
 
+/// A text without the 8 digits after each `before`.
+fn masked(text: &str, before: &str) -> String {
+    let parts = text.split(before).enumerate();
+    parts
+        .map(|(part, text)| text.get(if part == 0 { 0 } else { 8 }..).unwrap_or_default())
+        .collect()
+}
+
 impl World {
     /// `n` members, of which this node is the first, and a chain of `length` blocks. Everyone is connected and honest.
     pub(crate) fn new(seed: u64, n: u16, length: u64) -> Self {
@@ -208,6 +234,8 @@ impl World {
             keys,
             sets: sets.to_vec(),
             blocks: Vec::new(),
+            resealed: BTreeMap::new(),
+            knows_reseals: false,
             peers: BTreeMap::new(),
             now: ms(1000),
             queue: BTreeMap::new(),
@@ -242,6 +270,7 @@ impl World {
                     loss: 0,
                     lacks: BTreeSet::new(),
                     snapshots: BTreeSet::new(),
+                    behind: false,
                 },
             );
             world.input(Input::Connected(member(i)));
@@ -385,6 +414,39 @@ impl World {
         self.block(height).dealing.share(slot).unwrap()
     }
 
+    /// Deals a block anew, with other k and S, in a block of height 1,000 that is not part of the chain here.
+    pub(crate) fn reseal(&mut self, at: u64) {
+        let (dealing, commitment) = self.deal_again(at, 1_000);
+        self.resealed.insert(height(at), Resealed { commitment, dealing });
+    }
+
+    fn deal_again(&self, at: u64, dealt_at: u64) -> (CheckedDealing, ShareCommitment) {
+        let block = self.block(height(at));
+        let slots = 0..block.header.sealing.threshold;
+        let shares: Vec<CheckedShare> = slots
+            .map(|slot| block.dealing.share(Slot::new(slot)).unwrap())
+            .map(|share| CheckedShare::check(share, &block.header).unwrap())
+            .collect();
+        let opened = open(&block.header, &self.chain, &shares).unwrap();
+        let sealing = block.header.sealing;
+        let parameters = Parameters::new(sealing.threshold, sealing.slots + 1).unwrap();
+        let key = DataKey::new(*Hash::of_content(&dealt_at.to_be_bytes()).as_bytes());
+        let by = (height(dealt_at), Round::ZERO, ME);
+        let sealed = opened.reseal(by, parameters, key).unwrap();
+        let commitment = *sealed.commitment();
+        (sealed.into_checked(), commitment)
+    }
+
+    /// The share of a dealing; `None` if no such dealing was made.
+    fn share_under(&self, height: Height, member: MemberId, share_root: &Hash) -> Option<SealedShare> {
+        if *share_root == self.block(height).header.share_root {
+            return Some(self.share_of(height, member));
+        }
+        let resealed = self.resealed.get(&height)?;
+        let share = resealed.dealing.share(Slot::new(member.get()));
+        share.filter(|_| resealed.commitment.share_root == *share_root)
+    }
+
     /// A number below `limit` (splitmix64).
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -404,9 +466,23 @@ impl World {
 
     pub(crate) fn open(&mut self, job: u64, at: u64, own: bool) {
         let header = Box::new(self.block(height(at)).header.clone());
-        let own = own.then(|| self.share_of(height(at), ME));
-        let job = JobId(job);
-        self.input(Input::Open { job, header, own });
+        let resealed = self.dealing_known_here(height(at));
+        let root = resealed
+            .as_ref()
+            .map_or(header.share_root, |known| known.share_root);
+        let own = self.share_under(height(at), ME, &root).filter(|_| own);
+        self.input(Input::Open {
+            job: JobId(job),
+            purpose: Purpose::Read,
+            header,
+            resealed,
+            own,
+        });
+    }
+
+    fn dealing_known_here(&self, height: Height) -> Option<Box<ShareCommitment>> {
+        let resealed = self.resealed.get(&height).filter(|_| self.knows_reseals)?;
+        Some(Box::new(resealed.commitment))
     }
 
     /// Every peer tells how long the chain is.
@@ -426,20 +502,13 @@ impl World {
 
     pub(crate) fn input(&mut self, input: Input) {
         for effect in self.archive.handle(self.now, input) {
-            // Dealings are drawn from the system, so block ids and what is signed of shares differ from run to run.
+            // Dealings are drawn from the system, so block ids, share roots and what is signed of shares differ from run to run.
             let shown = match &effect {
                 Effect::Blame { member, fault, .. } => format!("{:?} {member} is blamed: {fault}", self.now),
                 effect => format!("{:?} {effect:?}", self.now),
             };
-            let ids = shown.split("BlockId(").enumerate();
-            let masked = ids.map(|(part, text)| {
-                if part == 0 {
-                    text
-                } else {
-                    text.get(8..).unwrap_or_default()
-                }
-            });
-            self.trace.push(masked.collect());
+            self.trace
+                .push(masked(&masked(&shown, "BlockId("), "share_root: "));
             self.act(effect);
         }
     }
@@ -483,11 +552,12 @@ impl World {
                 request,
                 member,
                 height,
+                share_root,
                 purpose,
                 ..
             } => {
                 self.asks.push((member, height, purpose));
-                self.answer_share(request, member, height);
+                self.answer_share(request, member, height, &share_root);
             }
             Effect::AskHeaders {
                 request,
@@ -524,10 +594,11 @@ impl World {
                 assert_eq!(evidence.is_some(), matches!(fault, Fault::Share(_)));
                 if let Some(evidence) = evidence {
                     let block = self.block(height);
+                    let resealed = self.resealed.get(&height).map(|resealed| resealed.commitment);
                     let asked = AskedShare {
                         chain: &self.chain,
                         block: block.id,
-                        dealing: (&block.header).into(),
+                        dealing: resealed.unwrap_or_else(|| (&block.header).into()),
                         holder: &self.validator(member),
                     };
                     verify_wrong_share(&evidence, &asked).unwrap();
@@ -539,10 +610,21 @@ impl World {
             Effect::NeedHeader { height } => {
                 let header = self.blocks.get(usize::try_from(height.get()).unwrap() - 1);
                 let header = header.map(|block| Box::new(block.header.clone()));
-                self.later(Duration::ZERO, Input::Header { height, header });
+                let resealed = self.dealing_known_here(height);
+                let answer = Input::Header {
+                    height,
+                    header,
+                    resealed,
+                };
+                self.later(Duration::ZERO, answer);
             }
-            Effect::StoreShare { height, share } => {
-                assert_eq!(share, self.share_of(height, ME));
+            Effect::StoreShare {
+                height,
+                commitment,
+                share,
+            } => {
+                let root = commitment.share_root;
+                assert_eq!(Some(share), self.share_under(height, ME, &root));
                 self.stored.push((self.now, height));
             }
             Effect::NotRepaired { height, reason } => self.not_repaired.push((height, reason)),
@@ -697,9 +779,12 @@ impl World {
         let state = state(at.get());
         let result = match peer.manner {
             _ if !peer.snapshots.contains(&at) => Err(ShareRefusal::NotHeld),
-            Manner::Honest | Manner::Silent | Manner::Impostor | Manner::Foreign | Manner::Spoiled => {
-                Ok(part_at(prefix, &state))
-            }
+            Manner::Honest
+            | Manner::Silent
+            | Manner::Impostor
+            | Manner::Foreign
+            | Manner::Spoiled
+            | Manner::Pretending => Ok(part_at(prefix, &state)),
             Manner::Refusing => Err(ShareRefusal::Busy),
             Manner::Lying => Ok(match part_at(prefix, &state) {
                 SnapshotPart::Split(mut places) => {
@@ -726,7 +811,9 @@ impl World {
         let header = &applied.header;
         let block = self.block(header.height);
         assert_eq!((header, &applied.body[..]), (&block.header, block.dealing.body()));
-        assert_eq!(applied.share, Some(self.share_of(header.height, ME)));
+        let root = applied.commitment.share_root;
+        assert!(applied.share.is_some());
+        assert_eq!(applied.share, self.share_under(header.height, ME, &root));
         let height = header.height;
         self.applied.push(height);
         let id = self.block(height).id;
@@ -752,26 +839,44 @@ impl World {
         Some(delay + Duration::from_micros(self.below(2000)))
     }
 
-    fn answer_share(&mut self, request: RequestId, member: MemberId, at: Height) {
+    fn answer_share(&mut self, request: RequestId, member: MemberId, at: Height, share_root: &Hash) {
         let Some(delay) = self.fate(member) else {
             return;
         };
+        if let Some((commitment, share)) = self.later_share(member, at, share_root) {
+            let answer = Input::Resealed {
+                request,
+                member,
+                commitment: Box::new(commitment),
+                share,
+            };
+            return self.later(delay, answer);
+        }
         let (manner, lacks) = {
             let peer = &self.peers[&member];
-            (peer.manner, peer.lacks.contains(&at))
+            let ahead = peer.behind && *share_root != self.block(at).header.share_root;
+            (peer.manner, ahead || peer.lacks.contains(&at))
         };
-        let share = self.share_of(at, member);
+        let Some(share) = self.share_under(at, member, share_root) else {
+            let result = Err(ShareRefusal::NotHeld);
+            let answer = Input::Share {
+                request,
+                member,
+                result,
+            };
+            return self.later(delay, answer);
+        };
         let result = match manner {
             Manner::Honest | Manner::Silent if lacks => Err(ShareRefusal::NotHeld),
             Manner::Refusing => Err(ShareRefusal::Busy),
             Manner::Spoiled => {
-                let mut answer = self.sign(at, member, share);
+                let mut answer = self.sign_under(at, member, share, share_root);
                 answer.share.fragment[0] ^= 1;
                 Ok(answer)
             }
             _ => {
                 let share = self.tamper(manner, at, share);
-                Ok(self.sign(at, member, share))
+                Ok(self.sign_under(at, member, share, share_root))
             }
         };
         let answer = Input::Share {
@@ -794,15 +899,36 @@ impl World {
             Manner::Impostor => share.key_share[0] = 1,
             Manner::Empty => share.fragment.clear(),
             Manner::Foreign => share = self.share_of(at, ME),
-            Manner::Honest | Manner::Silent | Manner::Refusing | Manner::Spoiled => {}
+            Manner::Honest | Manner::Silent | Manner::Refusing | Manner::Spoiled | Manner::Pretending => {}
         }
         share
     }
 
+    /// What a member says who has come to the block that resealed this one, or pretends to have.
+    fn later_share(
+        &self,
+        member: MemberId,
+        at: Height,
+        share_root: &Hash,
+    ) -> Option<(ShareCommitment, SealedShare)> {
+        let peer = &self.peers[&member];
+        if peer.manner == Manner::Pretending {
+            let (dealing, commitment) = self.deal_again(at.get(), 2_000);
+            return Some((commitment, dealing.share(Slot::new(member.get()))?));
+        }
+        let tells = peer.manner == Manner::Honest && !peer.behind && !peer.lacks.contains(&at);
+        let commitment = self.resealed.get(&at).filter(|_| tells)?.commitment;
+        let share = self.share_under(at, member, &commitment.share_root)?;
+        (commitment.share_root != *share_root).then_some((commitment, share))
+    }
+
     /// The share as a member hands it out that signs without looking.
     pub(crate) fn sign(&self, at: Height, member: MemberId, share: SealedShare) -> SignedShare {
-        let block = self.block(at);
-        let statement = ShareStatement::of(&share, at, block.id, block.header.share_root, member);
+        self.sign_under(at, member, share, &self.block(at).header.share_root)
+    }
+
+    fn sign_under(&self, at: Height, member: MemberId, share: SealedShare, share_root: &Hash) -> SignedShare {
+        let statement = ShareStatement::of(&share, at, self.block(at).id, *share_root, member);
         let signature = statement.sign(&self.keys[usize::from(member.get())], &self.chain);
         SignedShare { share, signature }
     }
@@ -825,7 +951,12 @@ impl World {
         let mut headers: Vec<Header> = blocks.iter().map(|block| block.header.clone()).collect();
         let mut certificate = Box::new(blocks[blocks.len() - 1].certificate.clone());
         match manner {
-            Manner::Honest | Manner::Silent | Manner::Refusing | Manner::Foreign | Manner::Spoiled => {}
+            Manner::Honest
+            | Manner::Silent
+            | Manner::Refusing
+            | Manner::Foreign
+            | Manner::Spoiled
+            | Manner::Pretending => {}
             Manner::Lying => headers[0].gas_used = Gas::new(1),
             Manner::OffByOne => headers[0].height = from.next(),
             Manner::Impostor => certificate.block = BlockId::new(Hash::ZERO),

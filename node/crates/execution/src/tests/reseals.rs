@@ -136,6 +136,14 @@ fn a_job_is_done_in_turn_and_the_latest_dealing_is_in_force() {
     chain.reseal([4]).unwrap();
     assert!(chain.in_force(4).unwrap().dealt_at > first.dealt_at);
     assert_eq!(chain.in_force(5).unwrap().dealt_at, height(24));
+
+    let heights = |above, count| -> Vec<u64> {
+        let dealings = EXECUTOR.dealings(&chain.state, height(above), count).unwrap();
+        dealings.iter().map(|dealing| dealing.height.get()).collect()
+    };
+    assert_eq!(heights(0, 9), [3, 4, 5, 6, 7]);
+    assert_eq!(heights(4, 2), [5, 6]);
+    assert_eq!(heights(7, 2), [] as [u64; 0]);
 }
 
 #[test]

@@ -341,6 +341,29 @@ impl ChainStore {
         self.garbage_writes(writes, garbage)
     }
 
+    /// Puts dealings in force that blocks decided which this node did not execute, because it took over a snapshot of a later state.
+    /// Those in force already are passed over. Durable on return.
+    ///
+    /// # Errors
+    /// [`StoreError::ResealRefused`]: nothing was written. A failed write halts the store for good.
+    pub fn adopt_reseals(&self, reseals: &[DecidedReseal]) -> Result<(), StoreError> {
+        {
+            let _writing = self.writing();
+            self.0.halt.check()?;
+            let mut writes = Batch::new();
+            for reseal in reseals {
+                let known = self.resealing(reseal.height)?;
+                let decided_at = reseal.resealing.decided_at;
+                if known.is_none_or(|known| known.decided_at < decided_at) {
+                    self.reseal_writes(&mut writes, decided_at, reseal)?;
+                }
+            }
+            self.tail_write(&mut writes, reseals.iter().filter_map(|reseal| reseal.share))?;
+            self.apply(writes)?;
+        }
+        self.sync()
+    }
+
     /// The new dealing takes the place of the one in force, whose share is kept on as superseded.
     fn reseal_writes(
         &self,
