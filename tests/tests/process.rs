@@ -20,6 +20,8 @@ mod membership;
 mod opening;
 #[path = "process/rogue.rs"]
 mod rogue;
+#[path = "process/resealing.rs"]
+mod resealing;
 #[path = "process/sharing.rs"]
 mod sharing;
 #[path = "process/storage.rs"]
