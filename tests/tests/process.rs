@@ -18,10 +18,10 @@ mod lagging;
 mod membership;
 #[path = "process/opening.rs"]
 mod opening;
-#[path = "process/rogue.rs"]
-mod rogue;
 #[path = "process/resealing.rs"]
 mod resealing;
+#[path = "process/rogue.rs"]
+mod rogue;
 #[path = "process/sharing.rs"]
 mod sharing;
 #[path = "process/storage.rs"]

@@ -6,13 +6,14 @@ use salus_genesis::Genesis;
 use salus_net::{Event, Events, Handle, Protocol};
 use salus_tests::Network;
 use salus_types::{
-    BlockId, ChainId, Header, Height, MemberId, SealedShare, ShareStatement, SignedShare, Slot, codec,
+    BlockId, ChainId, Hash, Header, Height, MemberId, SealedShare, ShareStatement, SignedShare, Slot, codec,
 };
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// The question for a share, as validators ask it: the number of the variant, the block, and the purpose `Read(None)`.
-type ShareAsk = (u8, Height, BlockId, [u8; 2]);
+/// The question for a share, as validators ask it: the number of the variant, the block, the root of its dealing, and the
+/// purpose `Read(None)`.
+type ShareAsk = (u8, Height, BlockId, Hash, [u8; 2]);
 
 /// A validator's place, taken by the test.
 pub(super) struct Rogue {
@@ -62,7 +63,13 @@ impl Rogue {
 
     /// Asks a member for its share of a block, to read it, without anybody's wish; the answer as it came.
     pub(super) async fn ask_to_read(&mut self, holder: u16, header: &Header) -> Vec<u8> {
-        let ask: ShareAsk = (0, header.height, header.id(&self.chain), [0, 0]);
+        let ask: ShareAsk = (
+            0,
+            header.height,
+            header.id(&self.chain),
+            header.share_root,
+            [0, 0],
+        );
         let holder = MemberId::new(holder);
         let asked = self
             .handle
@@ -83,7 +90,7 @@ impl Rogue {
             let Some(Event::Request { bytes, reply, .. }) = self.events.recv().await else {
                 continue;
             };
-            let Ok((_, _, asked, _)) = codec::decode::<ShareAsk>(&bytes, 4_096) else {
+            let Ok((_, _, asked, ..)) = codec::decode::<ShareAsk>(&bytes, 4_096) else {
                 continue; // another question; it gets no answer
             };
             if asked == block {
