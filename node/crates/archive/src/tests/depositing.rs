@@ -210,7 +210,14 @@ impl Town {
     fn open(&mut self, number: u16, after: Duration) {
         let own = self.resident(number).share.clone();
         let (header, job) = (Box::new(self.header.clone()), JobId(self.queued));
-        self.later(number, after, Input::Open { job, header, own });
+        let open = Input::Open {
+            job,
+            purpose: Purpose::Read,
+            header,
+            resealed: None,
+            own,
+        };
+        self.later(number, after, open);
     }
 
     fn later(&mut self, to: u16, delay: Duration, input: Input) {
@@ -482,6 +489,7 @@ fn repair_takes_the_own_share_from_a_deposit_when_too_few_have_theirs() {
         Input::Header {
             height: height(1),
             header,
+            resealed: None,
         },
     );
     town.run(ms(5_000));
