@@ -3,7 +3,7 @@
 
 use super::StorageError;
 use super::network::{Block, Ledger, Member};
-use salus_archive::{Archive, Config, Effect, Input, JobId, ReadError, ShareRefusal, Tip};
+use salus_archive::{Archive, Config, Effect, Input, JobId, Purpose, ReadError, ShareRefusal, Tip};
 use salus_seal::{AskedShare, CheckedShare, OpenedBlock};
 use salus_types::{
     Hash, Height, MemberId, SealedShare, ShareStatement, SignedShare, Slot, Validator, ValidatorSet, codec,
@@ -109,6 +109,8 @@ impl<'a> Desk<'a> {
         let own = self.me.store.shares.get_block(&block.id)?;
         self.opened = None;
         self.inputs.push_back(Input::Open {
+            purpose: Purpose::Read,
+            resealed: None,
             job: JobId(height.get()),
             header: Box::new(block.header.clone()),
             own,
@@ -186,10 +188,14 @@ impl<'a> Desk<'a> {
                     .ledger
                     .block(height)
                     .map(|block| Box::new(block.header.clone()));
-                self.inputs.push_back(Input::Header { height, header });
+                self.inputs.push_back(Input::Header {
+                    height,
+                    header,
+                    resealed: None,
+                });
                 Ok(())
             }
-            Effect::StoreShare { height, share } => self.store(height, &share),
+            Effect::StoreShare { height, share, .. } => self.store(height, &share),
             Effect::Blame { .. } => {
                 self.blamed += 1;
                 Ok(())

@@ -101,7 +101,7 @@ async fn kept_by_all(network: &Network) -> Vec<Kept> {
     let mut kept: Vec<Kept> = Vec::new();
     for validator in 0..network.validators() {
         let home = Home::new(network.home(validator).unwrap());
-        let key = StoreKey::new(*home.keys().unwrap().storage);
+        let key = StoreKey::new(*home.keys().unwrap().remove(0).storage);
         let store = Store::open(&home.data(), &key).unwrap();
         for height in (1..=BLOCKS).map(Height::new) {
             let share = store.shares.get(height).unwrap();
