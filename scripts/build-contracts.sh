@@ -62,6 +62,8 @@ choose_flags() {
     local all=("${flags[@]}" "${remap[@]}")
     CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${all[*]}")
     export CARGO_ENCODED_RUSTFLAGS
+    # Incremental builds, which a shell may have asked for, cut the code differently.
+    export CARGO_INCREMENTAL=0
 }
 
 # One hash over every file that the artefacts are built from.
