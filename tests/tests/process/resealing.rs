@@ -9,7 +9,7 @@ use salus_tests::{Network, Options};
 use salus_types::abi::access::Purpose;
 use salus_types::{BlockId, ChainId, Header, Height, SealedShare, ShareCommitment, codec};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// More than one block may reseal, so that the job can be cut short in its midst.
@@ -105,8 +105,7 @@ async fn kept_by_all(network: &Network) -> Vec<Kept> {
         let store = Store::open(&home.data(), &key).unwrap();
         for height in (1..=BLOCKS).map(Height::new) {
             let share = store.shares.get(height).unwrap();
-            let share =
-                share.unwrap_or_else(|| panic!("validator {validator} lacks its share of height {height}"));
+            let share = share.expect("every validator has its share of every block");
             let index = usize::try_from(height.get() - 1).unwrap();
             if validator == 0 {
                 kept.push(read_block(&store, height));
@@ -154,7 +153,7 @@ async fn wait_until_old_shares_are_erased(network: &Network, old: &[Kept]) {
 /// Whether some file below a folder holds one of a validator's old fragments, or the beginning of one.
 fn holds_any(folder: &Path, old: &[Kept], validator: usize) -> bool {
     const BEGINNING: usize = 12;
-    let beginnings: HashSet<&[u8]> = old
+    let beginnings: BTreeSet<&[u8]> = old
         .iter()
         .map(|kept| &kept.shares[validator].fragment[..BEGINNING])
         .collect();

@@ -160,7 +160,7 @@ impl Gather {
 
     /// Adds the own share.
     pub(crate) fn offer_own(&mut self, share: SealedShare) -> Result<(), ShareError> {
-        CheckedShare::check(share, &self.commitment).map(|share| self.keep(share))
+        CheckedShare::check(share, self.commitment).map(|share| self.keep(share))
     }
 
     /// Takes an answer; `Err` if no honest holder gives it.
