@@ -211,12 +211,11 @@ impl CatchUp {
         if tip.height <= self.tip.height {
             return None;
         }
-        if self
-            .ahead
-            .as_ref()
-            .is_some_and(|ahead| ahead.last.height < tip.height)
-        {
-            self.ahead = None;
+        // A block that was handed over before headers went ahead, or consensus itself, may have overtaken them.
+        if let Some(ahead) = self.ahead.as_mut().filter(|ahead| ahead.last.height < tip.height) {
+            ahead.last = tip;
+            ahead.next_validators = self.validators_hash;
+            ahead.validators = None;
         }
         let mut diverged = None;
         while let Some(planned) = self
@@ -228,7 +227,8 @@ impl CatchUp {
             }
         }
         if self.plan.is_empty() {
-            self.asking.retain(|asking| asking.from == tip.height.next());
+            let last = self.ahead.as_ref().map_or(tip.height, |ahead| ahead.last.height);
+            self.asking.retain(|asking| asking.from == last.next());
         }
         self.move_tip(tip);
         let theirs = diverged?;

@@ -36,10 +36,10 @@
 //!
 //! Invariants:
 //! - [`Effect::Blame`] names nobody who answered honestly: only shares that their holder signed although they do not
-//!   belong to the header, and headers that no honest peer sends. Silence, refusal, slowness and answers that were
+//!   belong to the header, and headers, validators and parts of snapshots that no honest peer sends. Silence, refusal, slowness and answers that were
 //!   spoiled on the way are never blamed.
-//! - [`Effect::Apply`] comes in the order of heights without gaps, one at a time, and only for blocks that a certificate
-//!   of the validators in force covers.
+//! - [`Effect::Apply`] comes in the order of heights without gaps, but for the leap to a snapshot, one at a time, and only for
+//!   blocks that a certificate of the validators in force covers.
 //! - Each purpose gathers by itself: holders log why they were asked, so a read never rides on a repair.
 //! - [`Effect::Discharge`] comes only after verified receipts of k + f distinct members, this node among them or not.
 //! - Every queue, set and wait is bounded.

@@ -83,6 +83,20 @@ fn the_newest_snapshot_is_fetched_from_all_who_hold_it() {
 }
 
 #[test]
+fn blocks_that_were_handed_over_before_do_not_end_a_leap() {
+    for slow in [30, 100, 200, 300] {
+        let mut world = World::leaping(11, 4, 260, &[192]);
+        // Blocks go on while this one is waited for, so some are under way when headers go ahead.
+        world.peer(3).delay = ms(slow);
+        world.announce();
+        world.run(ms(60_000));
+        assert_eq!(world.installed, [height(192)], "{slow} ms");
+        assert_eq!(world.archive.tip().height, height(260));
+        assert!(world.diverged.is_empty());
+    }
+}
+
+#[test]
 fn a_node_not_far_behind_goes_block_by_block() {
     let mut world = World::leaping(2, 4, 99, &[64]);
     world.announce();

@@ -182,6 +182,8 @@ fn state_root(at: u64) -> Hash {
 }
 
 pub(crate) const ME: MemberId = member(0);
+/// How many blocks behind a node leaps, in worlds where it does.
+const LEAP_MIN: u64 = 100;
 
 fn validators(keys: &[SecretKey]) -> ValidatorSet {
     let validator = |(number, key): (u16, &SecretKey)| Validator {
@@ -292,7 +294,7 @@ impl World {
         sets: &[(u64, u16)],
     ) -> Self {
         let mut world = Self::with_sets(seed, n, length, sets);
-        world.config.leap_min = 100;
+        world.config.leap_min = LEAP_MIN;
         world.restart();
         for peer in world.peers.values_mut() {
             peer.snapshots = snapshots.iter().copied().map(height).collect();
@@ -826,7 +828,12 @@ impl World {
             let next = self.set_at(header.height.get() + 1);
             self.later(ms(2), Input::Validators(next));
         }
-        self.later(ms(2), Input::Applied { height });
+        // The node itself says which block it committed, however it came by it.
+        let id = self.block(height).id;
+        match self.config.leap_min {
+            LEAP_MIN => self.later(ms(2), Input::Committed { height, id }),
+            _ => self.later(ms(2), Input::Applied { height }),
+        }
     }
 
     /// The delay of an answer; `None` if there will be none.
