@@ -7,7 +7,7 @@
 //! | `f`, member (u16 BE) | [`Faults`](crate::Faults) that were proven; absent: none |
 //! | `g`, member (u16 BE) | [`FormerMember`](salus_types::FormerMember) |
 //! | `b`, member (u16 BE) | [`KeysChange`](crate::members::KeysChange): the proof of keys that did not stand in the genesis |
-//! | `x`, key (32 bytes) | [`MemberId`](salus_types::MemberId): whose key it is or was |
+//! | `x`, key (32 bytes) | [`MemberId`]: whose key it is or was |
 //! | `v`, 2^64 - 1 - height (u64 BE) | [`ValidatorSet`]: decides this height and those up to the next entry's |
 //! | `o`, proposal (u32 BE) | [`MemberProposal`](salus_types::MemberProposal): open |
 //! | `n` | [`Counters`](crate::members::Counters) |
