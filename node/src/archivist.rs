@@ -34,9 +34,6 @@ const TELL_INTERVAL: Duration = Duration::from_secs(5);
 /// Ranges of lost shares that are announced at once.
 const RANGES_MAX: usize = 1_024;
 
-/// Replaced shares that are given up at once.
-const DROP_BATCH: usize = 4_096;
-
 /// Everything that can happen to the archive's thread.
 pub(crate) enum Event {
     Connected(MemberId),
@@ -220,7 +217,6 @@ impl Archivist {
             }
             Event::Committed { height, id, members } => {
                 self.settle(height, id)?;
-                self.drop_superseded()?;
                 // Before the archive hears of the block: it then asks for headers that these validators decide.
                 self.follow_members(*members)?;
                 self.feed(Input::Committed { height, id })
@@ -289,22 +285,6 @@ impl Archivist {
             resealed,
             own,
         })
-    }
-
-    /// Gives up shares that a reseal has replaced: the quorum that decided it holds the new ones. In the midst of a job only
-    /// many at once, since whatever shares a segment of the log with them is written again.
-    fn drop_superseded(&self) -> Result<(), StoreError> {
-        let job = self.view.executor.reseal_job(&self.view.index);
-        let job = job.map_err(|fault| StoreError::IndexDamaged(fault.0))?;
-        let is_open = job.is_some_and(|job| job.is_open());
-        loop {
-            let old = self.view.index.superseded(DROP_BATCH)?;
-            if old.is_empty() || is_open && old.len() < DROP_BATCH {
-                return Ok(());
-            }
-            let old: Vec<_> = old.iter().map(|old| (old.height, old.decided_at)).collect();
-            self.view.shares.drop_superseded(&old)?;
-        }
     }
 
     /// The own share of a dealing of a block, committed or only decided; a damaged one counts as lost.

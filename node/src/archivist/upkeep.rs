@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Replaced shares that are given up at once.
+const DROP_BATCH: usize = 4_096;
 /// How often a little is done.
 const TICK: Duration = Duration::from_secs(1);
 /// How often the place reached is written down while a pass goes on.
@@ -98,6 +100,7 @@ impl Upkeep {
     pub(super) fn tick(&mut self, now: Duration) -> Result<Vec<Height>, StoreError> {
         self.tick_at = now.saturating_add(TICK);
         let damaged = self.check_some()?;
+        self.drop_superseded()?;
         self.compact_some()?;
         let is_due = now >= self.save_at && self.is_under_way();
         if is_due || !damaged.is_empty() {
@@ -231,6 +234,22 @@ impl Upkeep {
             self.view.shares.condemn(height)?;
         }
         Ok(is_sound)
+    }
+
+    /// Gives up shares that a reseal has replaced: the quorum that decided it holds the new ones. In the midst of a job only
+    /// many at once, since whatever shares a segment of the log with them is written again.
+    fn drop_superseded(&self) -> Result<(), StoreError> {
+        let job = self.view.executor.reseal_job(&self.view.index);
+        let job = job.map_err(|fault| StoreError::IndexDamaged(fault.0))?;
+        let is_open = job.is_some_and(|job| job.is_open());
+        loop {
+            let old = self.view.index.superseded(DROP_BATCH)?;
+            if old.is_empty() || is_open && old.len() < DROP_BATCH {
+                return Ok(());
+            }
+            let old: Vec<_> = old.iter().map(|old| (old.height, old.decided_at)).collect();
+            self.view.shares.drop_superseded(&old)?;
+        }
     }
 
     /// Lets the share log reclaim room, within the rate.

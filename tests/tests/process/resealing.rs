@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// More than one block may reseal, so that the job can be cut short in its midst.
-const BLOCKS: u64 = 75;
+const BLOCKS: u64 = 40;
 
 #[test]
 fn old_blocks_are_resealed_under_load_and_through_a_crash() {

@@ -342,9 +342,11 @@ impl Archive {
         commitment: ShareCommitment,
         share: SealedShare,
     ) {
+        // Of former members, who may hold shares still, any number may be faulty.
+        let vouches = self.catch_up.validators().get(from.1).is_some();
         let gathers = self.gathers.values_mut();
         if let Some(gather) = gathers.into_iter().find(|gather| gather.knows(from.0)) {
-            gather.resealed(now, &mut self.peers, from, commitment, share);
+            gather.resealed(now, &mut self.peers, from, (commitment, share), vouches);
         }
     }
 

@@ -253,15 +253,15 @@ impl Gather {
         CheckedShare::check_answer(answer, &asked)
     }
 
-    /// Takes the answer that the block was resealed. It is believed once enough members say the same; until then it accuses
-    /// nobody, whatever is wrong with it: this node does not know yet which dealing is in force.
+    /// Takes the answer that the block was resealed. It is believed once enough members that vouch for it (present validators)
+    /// say the same; until then it accuses nobody, whatever is wrong with it: this node does not know yet which dealing is in force.
     pub(crate) fn resealed(
         &mut self,
         now: Duration,
         peers: &mut Peers,
         (request, member): (RequestId, MemberId),
-        commitment: ShareCommitment,
-        share: SealedShare,
+        (commitment, share): (ShareCommitment, SealedShare),
+        vouches: bool,
     ) {
         if self.asks.get(&request).is_none_or(|ask| ask.member != member) {
             return;
@@ -274,7 +274,7 @@ impl Gather {
         let is_later = commitment.height == self.height() && commitment.dealt_at > self.commitment.dealt_at;
         match CheckedShare::check(share, commitment) {
             Ok(share) if commitment == self.commitment => return self.keep(share),
-            Ok(share) if is_later => {
+            Ok(share) if is_later && vouches => {
                 self.claims.insert(member, (commitment, share));
             }
             _ => {}

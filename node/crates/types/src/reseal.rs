@@ -2,7 +2,7 @@ use crate::Height;
 use salus_abi::codec::{Decode, Encode};
 
 /// Blocks that one block reseals, at most.
-pub const RESEALS_MAX: usize = 64;
+pub const RESEALS_MAX: usize = 32;
 /// Bytes of all bodies that one block reseals together, at most, unless it is a single one.
 pub const RESEAL_BYTES_MAX: u64 = 1 << 20;
 
