@@ -87,7 +87,7 @@ impl Chain {
             return Ok(());
         };
         self.resealing.opened.retain(|height, _| *height >= job.next);
-        if !self.proposes_soon() {
+        if !self.proposes_soon() || self.view.progress.is_behind(self.tip.header.height) {
             return Ok(());
         }
         for header in self.next_to_reseal(&job)? {
