@@ -6,6 +6,7 @@
 use plotters::prelude::{Circle, IntoDrawingArea, IntoFont, PathElement, SVGBackend, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle, TextStyle};
+use std::cmp::Ordering;
 
 const WIDTH: u32 = 880;
 const HEIGHT: u32 = 520;
@@ -14,8 +15,10 @@ const LEFT: f64 = 78.0;
 const RIGHT: f64 = 170.0;
 const TOP: f64 = 92.0;
 const BOTTOM: f64 = 58.0;
-/// Least pixels between the names of two lines.
+/// Least pixels between the names of two lines, downwards.
 const NAME_GAP: f64 = 17.0;
+/// Names whose lines end closer together could touch.
+const NAME_WIDTH: f64 = 110.0;
 
 /// Text.
 const INK: RGBColor = RGBColor(0x6b, 0x72, 0x80);
@@ -193,31 +196,18 @@ impl Chart {
 
     /// The names of all lines at their ends, moved apart where they would touch.
     fn names(&self, canvas: &mut Canvas<'_>) -> Result<(), ChartError> {
-        let mut names: Vec<(f64, f64, &Line)> = self
+        let mut names: Vec<Name<'_>> = self
             .lines
             .iter()
-            .filter_map(|line| {
-                let (x, y) = self.at(*line.points.last()?);
-                Some((y, x, line))
-            })
+            .filter_map(|line| Some(Name::at(self.at(*line.points.last()?), line)))
             .collect();
-        names.sort_by(|one, other| one.0.total_cmp(&other.0));
-        // A line that ends at the upper edge is named above it, where no line of the grid runs through its name.
-        if let Some((y, _, _)) = names.first_mut().filter(|(y, _, _)| *y < TOP + 4.0) {
-            *y = TOP - 10.0;
-        }
-        let mut free = f64::MIN;
-        for (y, _, _) in &mut names {
-            *y = y.max(free);
-            free = *y + NAME_GAP;
-        }
-        // Pushed out of the plot at its lower end: back up again.
-        let mut ceiling = f64::from(HEIGHT) - BOTTOM;
-        for (y, _, _) in names.iter_mut().rev() {
-            *y = y.min(ceiling);
-            ceiling = *y - NAME_GAP;
-        }
-        for (y, x, line) in names {
+        names.sort_by(|one, other| {
+            (one.y, one.x)
+                .partial_cmp(&(other.y, other.x))
+                .unwrap_or(Ordering::Equal)
+        });
+        move_apart(&mut names, f64::from(HEIGHT) - BOTTOM);
+        for Name { x, y, line } in names {
             let style = Style {
                 size: 13,
                 colour: line.colour,
@@ -234,6 +224,50 @@ impl Chart {
             LEFT + self.x.place(x) * width,
             TOP + (1.0 - self.y.place(y)) * height,
         )
+    }
+}
+
+/// Where the name of a line stands.
+#[derive(Clone, Copy)]
+struct Name<'a> {
+    x: f64,
+    y: f64,
+    line: &'a Line,
+}
+
+impl<'a> Name<'a> {
+    fn at((x, y): (f64, f64), line: &'a Line) -> Self {
+        // A line that ends at the upper edge is named above it, where no line of the grid runs through its name.
+        let y = if y < TOP + 4.0 { TOP - 10.0 } else { y };
+        Self { x, y, line }
+    }
+
+    /// Whether it would stand over or under another one.
+    fn is_beside(&self, other: &Self) -> bool {
+        (self.x - other.x).abs() < NAME_WIDTH
+    }
+}
+
+/// Moves names down until none touches another, and up again where they left the plot. Names of lines that end beside one
+/// another stand in one column, right of all of them. `names` are in the order of their y.
+fn move_apart(names: &mut [Name<'_>], bottom: f64) {
+    for place in 1..names.len() {
+        let (above, rest) = names.split_at_mut(place);
+        let Some(name) = rest.first_mut() else { continue };
+        for other in above.iter_mut().rev() {
+            if name.is_beside(other) && name.y < other.y + NAME_GAP {
+                name.y = other.y + NAME_GAP;
+                name.x = name.x.max(other.x);
+                other.x = name.x;
+            }
+        }
+    }
+    let mut ceiling: Vec<Name<'_>> = Vec::new();
+    for name in names.iter_mut().rev() {
+        let below = ceiling.iter().filter(|other| name.is_beside(other));
+        let free = below.map(|other| other.y - NAME_GAP).fold(bottom, f64::min);
+        name.y = name.y.min(free);
+        ceiling.push(*name);
     }
 }
 
@@ -386,6 +420,24 @@ mod tests {
         assert_eq!(high, (f64::from(WIDTH) - RIGHT, TOP));
         assert!((middle.0 - (low.0 + high.0) / 2.0).abs() < 1e-6);
         assert!((middle.1 - (low.1 + high.1) / 2.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn names_that_would_touch_are_moved_apart() {
+        let line = chart(vec![(1.0, 0.0)]).lines.remove(0);
+        let mut names = [
+            (100.0, 200.0),
+            (130.0, 204.0),
+            (600.0, 205.0),
+            (120.0, 450.0),
+            (110.0, 455.0),
+        ]
+        .map(|(x, y)| Name { x, y, line: &line });
+        move_apart(&mut names, 460.0);
+        let places = names.map(|name| (name.x, name.y));
+        // Beside each other: in one column. Far away: where it was. At the lower edge: moved up.
+        assert_eq!(places[..3], [(130.0, 200.0), (130.0, 217.0), (600.0, 205.0)]);
+        assert_eq!(places[3..], [(120.0, 443.0), (120.0, 460.0)]);
     }
 
     #[test]

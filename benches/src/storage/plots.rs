@@ -182,23 +182,27 @@ fn savings(sheet: &Sheet) -> Option<Chart> {
         .iter()
         .flat_map(|line| line.points.iter().map(|(_, y)| *y))
         .fold(0.0, f64::min);
-    let mut ticks = vec![
-        (0.0, "0 %"),
-        (25.0, "25 %"),
-        (50.0, "50 %"),
-        (75.0, "75 %"),
-        (100.0, "100 %"),
-    ];
-    if low < 0.0 {
-        ticks.insert(0, (-100.0, "-100 %"));
-        ticks.insert(1, (-50.0, "-50 %"));
-    }
+    // As far down as the worst needs, in steps of a half.
+    let down = (1..=20).map(|step| -50.0 * f64::from(step));
+    let mut marks = vec![100.0, 50.0, 0.0];
+    marks.extend(down.take_while(|mark| *mark > low - 50.0));
+    let ticks: Vec<(f64, String)> = marks
+        .iter()
+        .rev()
+        .map(|mark| (*mark, format!("{mark} %")))
+        .collect();
     Some(Chart {
         title: "Saved against keeping every block whole".into(),
         subtitle: "On one hospital's disk, everything counted; small blocks carry the header and the index"
             .into(),
         x: sizes_axis(&sizes)?,
-        y: axis("saved of the body's bytes", Scale::Linear, &ticks),
+        y: Axis {
+            label: "saved of the body's bytes".into(),
+            scale: Scale::Linear,
+            from: ticks.first().map_or(0.0, |(mark, _)| *mark),
+            to: 100.0,
+            ticks,
+        },
         lines,
     })
 }
