@@ -77,7 +77,7 @@ struct FiguresArguments {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Blocks of 1 MiB that are made for the archive's figures.
-    #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u64).range(10..=10_000))]
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=10_000))]
     large_blocks: u64,
     /// Blocks of 64 KiB.
     #[arg(long, default_value_t = 1_600, value_parser = clap::value_parser!(u64).range(10..=100_000))]

@@ -88,19 +88,13 @@ pub enum BenchError {
 /// What was counted at one moment.
 struct Moment {
     validators: Vec<ProcessCounters>,
-    /// What the validators' folders hold.
-    folders: Vec<DataFolder>,
     generator: ProcessCounters,
     machine: MachineCounters,
 }
 
 impl Moment {
-    fn read(network: &Network) -> Result<Self, BenchError> {
-        let folder = |validator| -> Result<DataFolder, BenchError> {
-            Ok(DataFolder::count(&network.home(validator)?.join("data"))?)
-        };
+    fn read(network: &Network) -> Result<Self, CounterError> {
         Ok(Self {
-            folders: (0..network.validators()).map(folder).collect::<Result<_, _>>()?,
             validators: network
                 .processes()
                 .into_iter()
@@ -112,8 +106,7 @@ impl Moment {
     }
 }
 
-/// What committed access transactions add to one validator's disk, on average over all of them: bytes that the file system
-/// has set aside.
+/// What one validator keeps of access transactions, on average over all of them: bytes that the file system has set aside.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
     /// How many were committed.
@@ -122,7 +115,7 @@ pub struct Kept {
     pub blocks: usize,
     /// Bytes of the blocks' bodies.
     pub bodies: u64,
-    /// Everything.
+    /// The whole folder.
     pub everything: u64,
     /// Of it the share log.
     pub shares: u64,
@@ -130,7 +123,8 @@ pub struct Kept {
     pub index: u64,
 }
 
-/// Full load on a network of its own, and what its disks hold more after it.
+/// Full load on a network of its own, and what its disks hold after it: everything since the genesis, people, grants and a
+/// record included.
 ///
 /// # Errors
 ///
@@ -142,9 +136,16 @@ pub async fn kept(settings: &Settings, progress: impl Fn(&str)) -> Result<Kept, 
     };
     let network = Network::start(options).await?;
     let measured = async {
-        let (_, full, _) = loaded(&network, settings, &progress).await?;
-        let counted = ledger::count(&network.remote(3)?, full.first, full.last).await?;
-        Ok(kept_between(&full, &counted))
+        loaded(&network, settings, &progress).await?;
+        let last = network.remote(3)?.status().await?.height;
+        for validator in 0..network.validators() {
+            network.wait_height(validator, last).await?;
+        }
+        let folders: Vec<DataFolder> = (0..network.validators())
+            .map(|validator| Ok(DataFolder::count(&network.home(validator)?.join("data"))?))
+            .collect::<Result<_, BenchError>>()?;
+        let counted = ledger::count(&network.remote(3)?, 1, last).await?;
+        Ok(kept_of(&folders, &counted))
     };
     tokio::select! {
         kept = measured => kept,
@@ -152,13 +153,10 @@ pub async fn kept(settings: &Settings, progress: impl Fn(&str)) -> Result<Kept, 
     }
 }
 
-fn kept_between(full: &load::Full, counted: &Counted) -> Kept {
-    let pairs = || full.before.folders.iter().zip(&full.after.folders);
+fn kept_of(folders: &[DataFolder], counted: &Counted) -> Kept {
     let mean = |part: fn(&DataFolder) -> u64| {
-        let grown: u64 = pairs()
-            .map(|(before, after)| part(after).saturating_sub(part(before)))
-            .sum();
-        grown / u64::try_from(full.after.folders.len()).unwrap_or(u64::MAX).max(1)
+        let all: u64 = folders.iter().map(part).sum();
+        all / u64::try_from(folders.len()).unwrap_or(u64::MAX).max(1)
     };
     Kept {
         transactions: counted.transactions,
@@ -304,8 +302,6 @@ fn report(settings: &Settings, full: &load::Full, counted: &Counted, light: Vec<
     );
     let written = use_.written as f64 / nodes.max(1) as f64 / counted.transactions.max(1) as f64;
     report.add("disk_bytes_written_per_tx_per_node", written, "B", None, nodes);
-    let kept = kept_between(full, counted).everything as f64 / counted.transactions.max(1) as f64;
-    report.add("disk_bytes_kept_per_tx_per_node", kept, "B", None, nodes);
     report.notes.push(machine::description());
     report.notes.push(use_.text(nodes));
     report.notes.push(bound(settings, &use_, counted));
