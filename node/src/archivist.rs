@@ -1,26 +1,26 @@
 //! The archive's thread: it carries out what [`salus_archive`] decides, and hands opened blocks to who wants them.
 
+mod asking;
 mod depositing;
 mod leap;
+mod opening;
+mod repairing;
 mod upkeep;
 
 pub(crate) use leap::resume;
+pub(crate) use opening::own_share;
 
 use crate::chain::{self, Missed};
 use crate::config::Config;
 use crate::courier::{Answer, Courier};
-use crate::view::{View, resealing};
-use crate::wire::{HEADERS_MAX, LARGE_MAX, ShareAnswer, ShareAsk, SharePurpose, Withheld};
-use salus_archive::{
-    Archive, CertifiedBlock, Effect, Input, JobId, Purpose, ReadError, RepairFailure, RepairProgress,
-    RequestId, ShareRefusal, Tip,
-};
-use salus_net::{Protocol, RequestError, SendError};
-use salus_seal::{OpenedBlock, ShareError};
+use crate::view::View;
+use crate::wire::{HEADERS_MAX, ShareAsk};
+use opening::Waiting;
+use salus_archive::{Archive, CertifiedBlock, Effect, Input, JobId, Purpose, ReadError, RequestId, Tip};
+use salus_seal::OpenedBlock;
 use salus_store::StoreError;
 use salus_types::{
-    BlockId, Evidence, Hash, Header, Height, MemberId, SealedShare, ShareCommitment, ShareReceipt,
-    SignedOpenRequest, Validator, ValidatorSet, codec,
+    BlockId, Evidence, Header, Height, MemberId, ShareReceipt, SignedOpenRequest, Validator, ValidatorSet,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,11 +28,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use upkeep::Upkeep;
-
-/// How often the log says how far repair is.
-const TELL_INTERVAL: Duration = Duration::from_secs(5);
-/// Ranges of lost shares that are announced at once.
-const RANGES_MAX: usize = 1_024;
 
 /// Everything that can happen to the archive's thread.
 pub(crate) enum Event {
@@ -101,16 +96,6 @@ pub(crate) struct Members {
     pub(crate) holders: Vec<Validator>,
 }
 
-/// Who waits for a job.
-enum Waiting {
-    Reader {
-        block: BlockId,
-        reply: oneshot::Sender<Result<Arc<OpenedBlock>, ReadError>>,
-    },
-    Chain(Box<Header>),
-    Reseal(Height),
-}
-
 /// The thread's state.
 pub(crate) struct Archivist {
     view: Arc<View>,
@@ -129,32 +114,6 @@ pub(crate) struct Archivist {
     /// When the log says again how far repair is.
     tell_at: Duration,
     deposits: depositing::Watch,
-}
-
-/// The own share of a dealing of a block for who asks for it outside this thread, which hears of it if the share is damaged
-/// or gone.
-pub(crate) fn own_share(
-    view: &View,
-    archive: &SyncSender<Event>,
-    (height, block): (Height, &BlockId),
-    share_root: &Hash,
-) -> Result<Option<SealedShare>, StoreError> {
-    let (share, event) = match share_of(view, block, share_root) {
-        Ok(None) => (Ok(None), Event::Wanted(height)),
-        Err(StoreError::ShareDamaged(height)) => (Ok(None), Event::Damaged(height)),
-        other => return other,
-    };
-    let _ = archive.try_send(event); // a full inbox means that repair is busy as it is
-    share
-}
-
-/// By the dealing and not by the block: what is in force may change while it is read.
-fn share_of(view: &View, block: &BlockId, share_root: &Hash) -> Result<Option<SealedShare>, StoreError> {
-    match view.shares.get_dealing(block, share_root)? {
-        // Of what is in force, damage is told from absence.
-        None => view.shares.get_block(block).map(|_| None),
-        found => Ok(found),
-    }
 }
 
 impl Archivist {
@@ -264,80 +223,6 @@ impl Archivist {
         Ok(())
     }
 
-    fn job(&mut self, waiting: Waiting) -> JobId {
-        let job = JobId(self.next_job);
-        self.next_job = self.next_job.wrapping_add(1);
-        self.waiting.insert(job, waiting);
-        job
-    }
-
-    fn open(&mut self, waiting: Waiting, purpose: Purpose, header: Box<Header>) -> Result<(), StoreError> {
-        let resealed = self.view.resealed(header.height)?.map(Box::new);
-        let share_root = resealed
-            .as_ref()
-            .map_or(header.share_root, |resealed| resealed.share_root);
-        let own = self.own_share(&header, &share_root)?;
-        let job = self.job(waiting);
-        self.feed(Input::Open {
-            job,
-            purpose,
-            header,
-            resealed,
-            own,
-        })
-    }
-
-    /// The own share of a dealing of a block, committed or only decided; a damaged one counts as lost.
-    fn own_share(&mut self, header: &Header, share_root: &Hash) -> Result<Option<SealedShare>, StoreError> {
-        let block = header.id(&self.view.chain);
-        match share_of(&self.view, &block, share_root) {
-            Err(StoreError::ShareDamaged(height)) => {
-                self.on_damaged(height)?;
-                Ok(None)
-            }
-            Ok(None) => {
-                self.on_wanted(header.height)?;
-                Ok(None)
-            }
-            other => other,
-        }
-    }
-
-    fn on_damaged(&mut self, height: Height) -> Result<(), StoreError> {
-        self.upkeep.met_damage(height);
-        self.on_wanted(height)
-    }
-
-    /// Its checksum holds, but it is not the block's.
-    fn on_wrong_share(&mut self, height: Height, error: ShareError) -> Result<(), StoreError> {
-        tracing::warn!(%height, %error, "the own share is not the block's");
-        self.view.shares.condemn(height)?;
-        self.on_damaged(height)
-    }
-
-    fn on_wanted(&mut self, height: Height) -> Result<(), StoreError> {
-        match self.view.shares.is_missing(height)? {
-            true => self.feed(Input::Urgent(height)),
-            false => Ok(()),
-        }
-    }
-
-    fn look_for_lost(&mut self) -> Result<(), StoreError> {
-        let mut lost = self.view.shares.missing(RANGES_MAX)?;
-        // Blocks that a snapshot skipped are opened too, whether or not their shares are here: nobody knows yet what is in them.
-        lost.extend(self.view.index.gaps(RANGES_MAX)?);
-        self.view.count_unread()?;
-        let count: u64 = lost
-            .iter()
-            .map(|range| range.end().get() - range.start().get() + 1)
-            .sum();
-        if count == 0 {
-            return Ok(());
-        }
-        tracing::warn!(count, "own shares are lost: repairing them from other members");
-        self.feed(Input::Missing(lost))
-    }
-
     fn feed(&mut self, input: Input) -> Result<(), StoreError> {
         let now = self.view.clock.elapsed();
         let effects = self.archive.handle(now, input);
@@ -436,173 +321,6 @@ impl Archivist {
         }
     }
 
-    /// What a holder is told. The chain's own read of a block that it must commit is no read: nobody looks at it.
-    fn stated_purpose(&self, purpose: Purpose, height: Height, block: &BlockId) -> SharePurpose {
-        let for_chain =
-            |waiting: &Waiting| matches!(waiting, Waiting::Chain(header) if header.height == height);
-        match purpose {
-            Purpose::Sync => SharePurpose::Sync,
-            Purpose::Repair => SharePurpose::Repair,
-            Purpose::Reseal => SharePurpose::Reseal,
-            Purpose::Read if self.waiting.values().any(for_chain) => SharePurpose::Sync,
-            Purpose::Read => SharePurpose::Read(self.wishes.get(block).copied()),
-        }
-    }
-
-    fn ask(&mut self, request: RequestId, member: MemberId, ask: &ShareAsk) -> Result<(), StoreError> {
-        let inbox = self.inbox_sender.clone();
-        let asked = self
-            .courier
-            .ask_then(member, Protocol::Shares, codec::encode(ask), move |answer| {
-                // A lost answer is a silent member: the archive asks another one.
-                let _ = inbox.try_send(Event::Answered {
-                    request,
-                    member,
-                    answer,
-                });
-            });
-        match asked {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let answer = Err(match error {
-                    SendError::Busy => RequestError::Busy,
-                    _ => RequestError::NotConnected,
-                });
-                self.on_answer(request, member, answer)
-            }
-        }
-    }
-
-    /// What a member answered, in the archive's terms. An answer of the wrong kind is as good as none.
-    fn on_answer(&mut self, request: RequestId, member: MemberId, answer: Answer) -> Result<(), StoreError> {
-        let refusal = match &answer {
-            Ok(_) => ShareRefusal::NotHeld,
-            Err(RequestError::Busy) => ShareRefusal::Busy,
-            Err(_) => ShareRefusal::Unreachable,
-        };
-        let answer = answer
-            .ok()
-            .and_then(|bytes| codec::decode::<ShareAnswer>(&bytes, LARGE_MAX).ok());
-        let input = match answer {
-            Some(ShareAnswer::Share(share)) => Input::Share {
-                request,
-                member,
-                result: Ok(share),
-            },
-            Some(ShareAnswer::Resealed { commitment, share }) => Input::Resealed {
-                request,
-                member,
-                commitment,
-                share,
-            },
-            Some(ShareAnswer::Headers {
-                headers,
-                certificate: Some(certificate),
-            }) => Input::Headers {
-                request,
-                member,
-                headers,
-                certificate: Box::new(certificate),
-            },
-            Some(ShareAnswer::Headers { .. }) => Input::HeadersRefused { request, member },
-            Some(ShareAnswer::Validators(validators)) => Input::ValidatorsNamed {
-                request,
-                member,
-                validators,
-            },
-            Some(ShareAnswer::Snapshots(offers)) => Input::Snapshots {
-                request,
-                member,
-                offers,
-            },
-            Some(ShareAnswer::SnapshotPart(part)) => Input::Part {
-                request,
-                member,
-                result: Ok(part),
-            },
-            Some(ShareAnswer::Withheld(why)) => Input::Share {
-                request,
-                member,
-                result: Err(match why {
-                    Withheld::NotAllowed => ShareRefusal::NotAllowed,
-                    Withheld::Busy => ShareRefusal::Busy,
-                }),
-            },
-            Some(
-                ShareAnswer::Missing
-                | ShareAnswer::Holds(_)
-                | ShareAnswer::Parcel(_)
-                | ShareAnswer::Receipt(_),
-            )
-            | None => {
-                self.feed(Input::HeadersRefused { request, member })?;
-                self.feed(Input::Snapshots {
-                    request,
-                    member,
-                    offers: Vec::new(),
-                })?;
-                self.feed(Input::Part {
-                    request,
-                    member,
-                    result: Err(refusal),
-                })?;
-                Input::Share {
-                    request,
-                    member,
-                    result: Err(refusal),
-                }
-            }
-        };
-        self.feed(input)
-    }
-
-    fn on_opened(&mut self, job: JobId, block: Arc<OpenedBlock>) -> Result<(), StoreError> {
-        match self.waiting.remove(&job) {
-            Some(Waiting::Reader { block: id, reply }) => {
-                self.wishes.remove(&id);
-                let _ = reply.send(Ok(block)); // the reader may have left
-                Ok(())
-            }
-            Some(Waiting::Chain(header)) => {
-                let share = block.rederive(self.view.slot).ok();
-                self.hand_over(Missed {
-                    header: *header,
-                    commitment: *block.commitment(),
-                    body: block.body().to_vec(),
-                    share,
-                    certificate: None,
-                })
-            }
-            Some(Waiting::Reseal(height)) => {
-                let block = Some(block);
-                self.tell_chain(chain::Event::Unsealed { height, block });
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn on_failed(&mut self, job: JobId, error: ReadError) -> Result<(), StoreError> {
-        match self.waiting.remove(&job) {
-            Some(Waiting::Reader { block, reply }) => {
-                self.wishes.remove(&block);
-                let _ = reply.send(Err(error)); // the reader may have left
-            }
-            Some(Waiting::Chain(header)) => {
-                tracing::warn!(height = %header.height, %error, "a decided block could not be gathered yet");
-                self.tell_chain(chain::Event::NotGathered {
-                    height: header.height,
-                });
-            }
-            Some(Waiting::Reseal(height)) => {
-                tracing::warn!(%height, %error, "a block could not be opened to be dealt anew; it is tried again");
-                self.tell_chain(chain::Event::Unsealed { height, block: None });
-            }
-            None => {}
-        }
-        Ok(())
-    }
-
     fn apply(&mut self, certified: CertifiedBlock) -> Result<(), StoreError> {
         let CertifiedBlock {
             header,
@@ -630,62 +348,6 @@ impl Archivist {
     fn tell_chain(&self, event: chain::Event) {
         if self.chain.send(event).is_err() {
             tracing::debug!("the chain's loop has ended");
-        }
-    }
-
-    fn on_not_repaired(&self, height: Height, reason: &RepairFailure) -> Result<(), StoreError> {
-        self.view.progress.add_repair_failure(reason);
-        let reason = reason.to_string();
-        tracing::debug!(%height, reason, "a share could not be repaired in this pass");
-        Ok(())
-    }
-
-    fn on_progress(&mut self, progress: RepairProgress) -> Result<(), StoreError> {
-        let RepairProgress {
-            repaired,
-            remaining,
-            urgent,
-            ..
-        } = progress;
-        self.view.progress.set_repair(&progress);
-        let now = self.view.clock.elapsed();
-        if now >= self.tell_at || remaining == 0 {
-            self.tell_at = now.saturating_add(TELL_INTERVAL);
-            tracing::info!(repaired, remaining, urgent, "repairing own shares");
-        }
-        if remaining == 0 {
-            self.look_for_lost()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn store(
-        &mut self,
-        height: Height,
-        commitment: &ShareCommitment,
-        share: &SealedShare,
-    ) -> Result<(), StoreError> {
-        if self.view.shares.contains(height)? {
-            return Ok(()); // it was opened to see what is in it
-        }
-        let Some(header) = self.view.index.header(height)? else {
-            return Ok(());
-        };
-        let id = header.id(&self.view.chain);
-        let resealing = commitment.is_reseal().then(|| resealing(commitment));
-        match self
-            .view
-            .shares
-            .put_repaired(&header, id, resealing.as_ref(), share)
-        {
-            Ok(()) => {
-                self.upkeep.repaired(height);
-                Ok(())
-            }
-            // Of a dealing that is no longer in force: once more.
-            Err(StoreError::Resealed(_)) => self.on_wanted(height),
-            Err(error) => Err(error),
         }
     }
 }
