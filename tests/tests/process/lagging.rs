@@ -21,7 +21,7 @@ fn options(interval_blocks: u64, behind_blocks: u64) -> Options {
 }
 
 #[test]
-fn a_validator_that_was_away_and_one_that_lost_everything_arrive() {
+fn a_validator_that_was_away_and_one_that_lost_everything_take_over_a_snapshot() {
     on_network_within(Duration::from_secs(120), options(64, 70), async |network| {
         arrive(network, 130).await;
     });
@@ -37,9 +37,6 @@ fn a_validator_that_was_away_for_10_000_blocks_arrives() {
         arrive(network, blocks).await;
     });
 }
-
-/// Over so many blocks a snapshot must be taken. Over few, the blocks may be there before the offers of snapshots are.
-const SNAPSHOT_FROM_BLOCKS: u64 = 5_000;
 
 /// Lets one validator sleep for so many blocks, wakes it up; then lets another one lose everything.
 async fn arrive(network: &Network, blocks: u64) {
@@ -61,10 +58,7 @@ async fn arrive(network: &Network, blocks: u64) {
     network.launch(3).unwrap();
     network.wait_ready(3).await.unwrap();
     tell("the one that was away is in step", woken);
-    assert!(
-        blocks < SNAPSHOT_FROM_BLOCKS || leapt(network, 3).await > before,
-        "it was to take over a snapshot"
-    );
+    assert!(leapt(network, 3).await > before, "it was to take over a snapshot");
     settle(network, 3).await;
     tell("and has all its shares", woken);
     assert_same(network, 3, &people, requests).await;
@@ -76,10 +70,7 @@ async fn arrive(network: &Network, blocks: u64) {
     network.launch(2).unwrap();
     network.wait_ready(2).await.unwrap();
     tell("the one without data is in step", woken);
-    assert!(
-        blocks < SNAPSHOT_FROM_BLOCKS || leapt(network, 2).await > 0,
-        "it was to take over a snapshot"
-    );
+    assert!(leapt(network, 2).await > 0, "it was to take over a snapshot");
     settle(network, 2).await;
     tell("and has all its shares", woken);
     assert_same(network, 2, &people, requests).await;

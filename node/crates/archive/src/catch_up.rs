@@ -134,6 +134,13 @@ impl CatchUp {
         self.asking.clear();
     }
 
+    /// Lets headers that go ahead go further, if that is further.
+    pub(crate) fn go_further(&mut self, until: Height) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.until = ahead.until.max(until);
+        }
+    }
+
     /// Back to block by block.
     pub(crate) fn stay(&mut self) {
         if self.ahead.take().is_some() {

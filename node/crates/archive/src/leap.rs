@@ -1,12 +1,15 @@
 //! The leap over blocks that a node missed: which snapshot to take, and when to do without.
 //!
 //! ```text
-//!            far behind             somebody offers one       headers reach it         all parts are there
+//!            far behind            the first offers one        headers reach it         all parts are there
 //!   Waiting ------------> Asking ---------------------> Headers -------------> Parts --------------------> Installing
 //!      ^                    |  nobody offers one           |  none fits           | nobody has it any more      |
 //!      `--------------------+------------------------------'                      `-----> Asking                | committed
 //!      `--------------------------------------------------------------------------------------------------------'
 //! ```
+//!
+//! One offer is enough to go on: which root is right is up to certified headers, whoever names it. Offers that come later
+//! are heard while headers and parts come. To wait for more would lose the race against the blocks, which go on meanwhile.
 //!
 //! Blocks are caught up with one by one while nothing was offered and whenever a leap was given up, so that no one who
 //! offers snapshots can hold a node back for longer than some rounds.
@@ -39,6 +42,8 @@ pub(crate) struct Leap {
     asked: BTreeMap<RequestId, MemberId>,
     /// Whom this round has asked.
     members: BTreeSet<MemberId>,
+    /// For how long this round waits for their answers; `None` if no longer. Late ones are still of use.
+    answers_until: Option<Duration>,
     /// Rounds since the last part came.
     fruitless: u32,
     /// What an earlier life, or an earlier round, has fetched.
@@ -52,9 +57,7 @@ pub(crate) struct Leap {
 enum Phase {
     #[default]
     Waiting,
-    Asking {
-        until: Duration,
-    },
+    Asking,
     Headers {
         until: Duration,
     },
@@ -105,16 +108,22 @@ impl Leap {
                     self.ask_round(around);
                 }
             }
-            Phase::Asking { until } => {
-                let until = *until;
+            Phase::Asking => {
                 self.ask_all(around, effects);
                 let all = self.members.len() >= around.peers.holders_known();
-                if around.now >= until || (all && self.asked.is_empty()) {
-                    self.look_at_offers(around);
+                let waits = self.waits_for_answers(around.now);
+                match self.best_offer(around) {
+                    Some(best) => self.follow_headers(best, around),
+                    None if !waits || (all && self.asked.is_empty()) => self.give_up(around),
+                    None => {}
                 }
             }
             Phase::Headers { until } => {
                 let late = around.now >= *until;
+                self.ask_all(around, effects);
+                if let Some(best) = self.best_offer(around) {
+                    around.catch_up.go_further(best);
+                }
                 if late || around.catch_up.is_ahead_enough(around.now, around.peers) {
                     self.choose(around, late, effects);
                 }
@@ -139,11 +148,9 @@ impl Leap {
         self.asked.clear();
         self.offers.clear();
         self.members.clear();
-        self.phase = Phase::Asking {
-            until: around
-                .now
-                .saturating_add(around.config.ask_timeout.saturating_mul(2)),
-        };
+        let patience = around.config.ask_timeout.saturating_mul(2);
+        self.answers_until = Some(around.now.saturating_add(patience));
+        self.phase = Phase::Asking;
     }
 
     fn ask_all(&mut self, around: &mut Around<'_>, effects: &mut Vec<Effect>) {
@@ -174,22 +181,28 @@ impl Leap {
         };
     }
 
-    /// Lets headers go ahead if somebody offers what is worth it.
-    fn look_at_offers(&mut self, around: &mut Around<'_>) {
+    /// Whether this round has time left for answers.
+    fn waits_for_answers(&mut self, now: Duration) -> bool {
+        self.answers_until = self.answers_until.filter(|until| now < *until);
+        self.answers_until.is_some()
+    }
+
+    /// The highest snapshot that somebody offers, if it is worth the leap.
+    fn best_offer(&self, around: &Around<'_>) -> Option<Height> {
         let worth = around.config.leap_min / 2;
         let least = around.catch_up.tip().height.saturating_add(worth);
         let offers = self.offers.values().flat_map(|(_, offers)| offers);
-        let best = offers.map(|offer| offer.height);
-        match best.max().filter(|best| *best >= least) {
-            Some(best) => {
-                around.catch_up.go_ahead(best, self.earlier.take());
-                let patience = around.config.ask_timeout.saturating_mul(HEADERS_PATIENCE);
-                self.phase = Phase::Headers {
-                    until: around.now.saturating_add(patience),
-                };
-            }
-            None => self.give_up(around),
-        }
+        let best = offers.map(|offer| offer.height).max();
+        best.filter(|best| *best >= least)
+    }
+
+    /// Lets headers go ahead, up to a snapshot.
+    fn follow_headers(&mut self, to: Height, around: &mut Around<'_>) {
+        around.catch_up.go_ahead(to, self.earlier.take());
+        let patience = around.config.ask_timeout.saturating_mul(HEADERS_PATIENCE);
+        self.phase = Phase::Headers {
+            until: around.now.saturating_add(patience),
+        };
     }
 
     /// Takes the newest snapshot whose root stands in a certified header, the one begun already before others.
@@ -210,12 +223,17 @@ impl Leap {
             }
         }
         self.blame(around, &liars, effects);
+        let may_hear_more = self.waits_for_answers(around.now) && !self.asked.is_empty();
+        let begun = self.staged.as_ref().map(|(target, _)| target);
+        if may_hear_more && begun.is_some_and(|begun| !fitting.contains(begun)) {
+            return; // somebody may still hold what was begun
+        }
         let begun = self.staged.take().filter(|(target, _)| fitting.contains(target));
         let newest = fitting.last().map(|target| (*target, Vec::new()));
         match begun.or(newest) {
             Some((target, there)) => self.fetch(target, there, effects),
-            None if late || self.offers.is_empty() => self.give_up(around),
-            // Headers that reach an offered snapshot may still come.
+            None if late || (self.offers.is_empty() && !may_hear_more) => self.give_up(around),
+            // Another offer may still come, or headers that reach one.
             None => {}
         }
     }
@@ -242,14 +260,10 @@ impl Leap {
 
     fn fetch(&mut self, chosen: SnapshotTarget, there: Vec<StagedPart>, effects: &mut Vec<Effect>) {
         let mut parts = Parts::new(chosen, &there);
-        let holds = |offers: &[SnapshotOffer]| offers.iter().find(|offer| target(offer) == chosen).copied();
-        let holders: Vec<(MemberId, SnapshotOffer)> = self
-            .offers
-            .iter()
-            .filter_map(|(member, (_, offers))| Some((*member, holds(offers)?)))
-            .collect();
-        let bytes = holders.iter().map(|(_, offer)| offer.bytes).min().unwrap_or(0);
-        parts.set_sources(holders.iter().map(|(member, _)| *member), bytes);
+        for (member, (_, offers)) in &self.offers {
+            add_source(&mut parts, *member, offers);
+        }
+        let (_, bytes) = parts.progress();
         tracing::info!(height = %chosen.height, bytes, parts_there = there.len(), "fetching a snapshot");
         effects.push(Effect::BeginSnapshot(chosen));
         self.staged = Some((chosen, there));
@@ -264,6 +278,9 @@ impl Leap {
         self.asked.remove(&request);
         let sound = |offer: &SnapshotOffer| offer.height.get().is_multiple_of(SNAPSHOT_STEP);
         let offers: Vec<SnapshotOffer> = offers.into_iter().filter(sound).take(OFFERS_MAX).collect();
+        if let Phase::Parts(parts) = &mut self.phase {
+            add_source(parts, member, &offers);
+        }
         if !offers.is_empty() {
             self.offers.insert(member, (request, offers));
         }
@@ -313,7 +330,7 @@ impl Leap {
             Phase::Installing { height: installed } => height >= *installed,
             Phase::Parts(parts) => height >= parts.target().height,
             Phase::Headers { .. } => catch_up.ahead().is_some_and(|ahead| height >= ahead.until),
-            Phase::Waiting | Phase::Asking { .. } => false,
+            Phase::Waiting | Phase::Asking => false,
         };
         if is_over {
             catch_up.stay();
@@ -334,7 +351,7 @@ impl Leap {
         };
         match &self.phase {
             Phase::Waiting => None,
-            Phase::Asking { .. } | Phase::Headers { .. } => headers(),
+            Phase::Asking | Phase::Headers { .. } => headers(),
             Phase::Parts(parts) => {
                 let (done, total) = parts.progress();
                 Some(SyncProgress {
@@ -355,10 +372,20 @@ impl Leap {
     pub(crate) fn next_wake(&self, config: &Config, is_far: bool) -> Option<Duration> {
         match &self.phase {
             Phase::Waiting => is_far.then_some(self.not_before),
-            Phase::Asking { until } | Phase::Headers { until } => Some(*until),
+            Phase::Asking => self.answers_until,
+            // What answers leave open is looked at again when they are no longer waited for.
+            Phase::Headers { until } => self.answers_until.into_iter().chain([*until]).min(),
             Phase::Parts(parts) => parts.next_wake(config),
             Phase::Installing { .. } => None,
         }
+    }
+}
+
+/// Counts a member among those who hold what is fetched, if it offers that.
+fn add_source(parts: &mut Parts, member: MemberId, offers: &[SnapshotOffer]) {
+    let chosen = parts.target();
+    if let Some(offer) = offers.iter().find(|offer| target(offer) == chosen) {
+        parts.add_source(member, offer.bytes);
     }
 }
 

@@ -77,12 +77,12 @@ impl Parts {
         (self.bytes, self.bytes_total.max(self.bytes))
     }
 
-    /// Who holds it, and how large it is said to be.
-    pub(crate) fn set_sources(&mut self, members: impl IntoIterator<Item = MemberId>, bytes_total: u64) {
-        for member in members {
-            self.sources.entry(member).or_default();
+    /// A member that holds it, and how large it says that it is; the lowest word counts.
+    pub(crate) fn add_source(&mut self, member: MemberId, bytes_total: u64) {
+        if self.sources.is_empty() || bytes_total < self.bytes_total {
+            self.bytes_total = bytes_total;
         }
-        self.bytes_total = bytes_total;
+        self.sources.entry(member).or_default();
     }
 
     /// Whether nobody is left to ask, though something is missing.

@@ -97,6 +97,45 @@ fn blocks_that_were_handed_over_before_do_not_end_a_leap() {
 }
 
 #[test]
+fn the_first_offer_is_enough_and_later_ones_are_heard() {
+    let mut world = World::leaping(12, 5, 200, &[64, 128]);
+    // Who answers first has the older snapshot only; one member never answers, and one late.
+    world.peer(1).snapshots = [height(64)].into();
+    world.peer(1).delay = ms(5);
+    world.set_manner(2, Manner::Silent);
+    world.peer(3).delay = ms(8);
+    world.peer(4).delay = ms(40);
+    world.announce();
+    world.run(ms(60_000));
+    assert_eq!(world.installed, [height(128)]);
+    // The blocks that came before the first offer are few.
+    let before = world.applied.iter().filter(|at| **at < height(128)).count();
+    assert!(
+        before <= 8,
+        "{before} blocks were fetched although a snapshot was there"
+    );
+    let askers: BTreeSet<MemberId> = world.part_asks.iter().map(|(who, _)| *who).collect();
+    assert_eq!(askers, [member(3), member(4)].into());
+    assert!(world.blamed.is_empty());
+}
+
+#[test]
+fn a_single_false_offer_only_costs_time() {
+    let mut world = World::leaping(13, 4, 200, &[128]);
+    // It alone has offered something when the headers are there.
+    world.set_manner(2, Manner::Impostor);
+    world.peer(2).delay = ms(1);
+    (1..4)
+        .filter(|number| *number != 2)
+        .for_each(|number| world.peer(number).delay = ms(400));
+    world.announce();
+    world.run(ms(300_000));
+    assert_eq!(world.installed, [height(128)]);
+    assert_eq!(world.archive.tip().height, height(200));
+    assert!(world.blamed.iter().all(|(who, _)| *who == member(2)));
+}
+
+#[test]
 fn a_node_not_far_behind_goes_block_by_block() {
     let mut world = World::leaping(2, 4, 99, &[64]);
     world.announce();
