@@ -142,12 +142,13 @@ impl CliError {
         Self::Usage(format!("{}: {error}", path.display()))
     }
 
-    /// 1 failed, 2 wrong usage, 3 access denied, 4 no validator answers.
+    /// 1 failed, 2 wrong usage, 3 access denied, 4 no validator answers, 5 the chain stands still.
     fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
             Self::Session(SessionError::Denied(_)) => 3,
             Self::Session(SessionError::Remote(RemoteError::Unreachable { .. })) => 4,
+            Self::Session(SessionError::Remote(RemoteError::StandsStill { .. })) => 5,
             Self::Session(_) | Self::Validator(_) | Self::Damaged(_) | Self::Demo(_) => 1,
         }
     }

@@ -1,6 +1,7 @@
 //! A validator seen from outside, through its public HTTP interface: what the command line, the demo and the
 //! benches use. It knows nothing of a node's inside.
 
+use crate::clock::Clock;
 use data_encoding::{BASE64, HEXLOWER};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::{
@@ -12,11 +13,17 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// How long the chain may stand still before who waits for a transaction is told.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a transaction that is not in a block yet is looked for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
 /// A validator's public interface.
 #[derive(Clone, Debug)]
 pub struct Remote {
     base: String,
     http: reqwest::Client,
+    patience: Duration,
 }
 
 /// Why a validator did not do what it was asked.
@@ -42,6 +49,22 @@ pub enum RemoteError {
         /// What to do.
         hint: String,
     },
+    /// No block comes any more, so neither does the one that would hold the transaction.
+    #[error(
+        "the chain has stood still at height {height} for {} s, as seen by a validator with {peers} peers: too few members' \
+         validators run or reach one another. Transaction {id} was accepted and may still be executed: look for it before \
+         sending it again", .waited.as_secs()
+    )]
+    StandsStill {
+        /// Of the last block.
+        height: u64,
+        /// Other validators that the one spoken to is connected to.
+        peers: u16,
+        /// For how long no block came.
+        waited: Duration,
+        /// What was waited for.
+        id: String,
+    },
     /// The answer makes no sense.
     #[error("the validator's answer makes no sense: {0}")]
     Garbled(String),
@@ -52,7 +75,7 @@ impl RemoteError {
     pub fn code(&self) -> &str {
         match self {
             Self::Refused { code, .. } => code,
-            Self::Unreachable { .. } | Self::Garbled(_) => "",
+            Self::Unreachable { .. } | Self::StandsStill { .. } | Self::Garbled(_) => "",
         }
     }
 }
@@ -290,7 +313,14 @@ impl Remote {
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             http,
+            patience: PATIENCE,
         })
+    }
+
+    /// The same, for who gives up sooner, or later, while the chain stands still.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Its base address.
@@ -473,23 +503,45 @@ impl Remote {
         }
     }
 
-    /// Hands in a transaction and waits until it is in a block.
+    /// Hands in a transaction and waits until it is in a block: as long as blocks come, since it is in one of them or expires,
+    /// and no longer than the patience of this where none comes.
     pub async fn submit_and_wait(
         &self,
         chain: &ChainId,
         transaction: &UnverifiedTransaction,
     ) -> Result<Committed, RemoteError> {
-        let mut answer: Committed = self
-            .post("/v1/transactions?wait=commit", &submission(chain, transaction))
-            .await?;
+        let clock = Clock::start();
+        let (mut height, mut grown_at) = (None, clock.elapsed());
+        let submission = submission(chain, transaction);
+        let submitted = self.post("/v1/transactions?wait=commit", &submission);
+        let mut answer: Committed = match tokio::time::timeout(self.patience, submitted).await {
+            Ok(answer) => answer?,
+            Err(_) => self.transaction(&transaction.payload.id(chain)).await?,
+        };
         while answer.receipt.is_none() {
             if answer.state == "unknown" {
                 return Err(garbled(
                     "the transaction left the pool without being executed: sign it again",
                 ));
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
             answer = self.get(&format!("/v1/transactions/{}", answer.id)).await?;
+            let status = self.status().await?;
+            if height
+                .replace(status.height)
+                .is_some_and(|before| before != status.height)
+            {
+                grown_at = clock.elapsed();
+            }
+            let waited = clock.elapsed().saturating_sub(grown_at);
+            if answer.receipt.is_none() && waited >= self.patience {
+                return Err(RemoteError::StandsStill {
+                    height: status.height,
+                    peers: status.peers,
+                    waited,
+                    id: answer.id,
+                });
+            }
         }
         Ok(answer)
     }

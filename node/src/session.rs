@@ -118,6 +118,11 @@ impl Session {
     }
 
     /// Signs a transaction, hands it in and waits until it is in a block, whatever became of it.
+    ///
+    /// # Errors
+    ///
+    /// Among others [`RemoteError::StandsStill`], when no block came for as long as the [`Remote`] is patient; the
+    /// transaction may be executed all the same.
     pub async fn send(
         &self,
         build: impl Fn(&Signer, Terms) -> UnverifiedTransaction,

@@ -1,9 +1,12 @@
 //! Validators killed without warning lose nothing that was acknowledged, and the chain goes on.
 
 use super::{CONTENT, People, on_network};
-use salus_tests::Options;
+use salus::remote::RemoteError;
+use salus::session::SessionError;
+use salus_tests::{Network, Options};
 use salus_types::abi::access::{Decision, Purpose};
 use salus_types::{Height, TransactionId};
+use std::time::Duration;
 
 #[test]
 fn nothing_acknowledged_is_lost_when_validators_are_killed() {
@@ -18,9 +21,18 @@ fn nothing_acknowledged_is_lost_when_validators_are_killed() {
         for _ in 0..5 {
             acknowledged.push(retrieve(&people).await);
         }
+        // Two of four decide nothing, and say so; what they accepted is executed once there are three again.
+        network.kill(2).unwrap();
+        let waiting = stand_still(network, &mut people).await;
         let meanwhile = network.remote(1).unwrap().status().await.unwrap().height;
         network.launch(3).unwrap();
-        network.wait_ready(3).await.unwrap();
+        network.launch(2).unwrap();
+        network.wait_all_ready().await.unwrap();
+        let executed = async || {
+            let found = network.remote(3)?.transaction(&waiting).await?;
+            Ok(found.receipt.is_some_and(|receipt| receipt.success))
+        };
+        network.wait("what waited is executed", executed).await.unwrap();
         network.wait_height(3, meanwhile).await.unwrap();
         assert_same_blocks(network, meanwhile).await;
 
@@ -63,6 +75,27 @@ fn nothing_acknowledged_is_lost_when_validators_are_killed() {
         }
         assert_same_blocks(network, tip).await;
     });
+}
+
+/// A request that finds too few validators: its transaction.
+async fn stand_still(network: &Network, people: &mut People) -> TransactionId {
+    let patience = Duration::from_secs(1);
+    let impatient = network.remote(1).unwrap().with_patience(patience);
+    people.doctor.move_to(impatient);
+    let (patient, record) = (people.patient_id(), people.record);
+    let sent = people
+        .doctor
+        .retrieve(patient, record, Purpose::Treatment, false)
+        .await;
+    people.doctor.move_to(network.remote(1).unwrap());
+    let Err(SessionError::Remote(RemoteError::StandsStill {
+        peers, waited, id, ..
+    })) = sent
+    else {
+        panic!("{sent:?}")
+    };
+    assert!(peers <= 1 && waited >= patience);
+    id.parse().unwrap()
 }
 
 /// A permitted request: its transaction and height, once the validator said that it is committed.
