@@ -66,7 +66,6 @@ pub(crate) async fn run(
             from, to, no_wait, ..
         } => {
             let status = remote.status().await?;
-            check_resealing(status.validators, status.threshold)?;
             let to = to.unwrap_or(status.height);
             let (from, to) = (Height::new(*from), Height::new(to));
             let session = person.session().await?;
@@ -96,17 +95,6 @@ pub(crate) async fn run(
         }
     }
     Ok(())
-}
-
-/// Whether the members of such a network deal blocks anew: not where k is above n - 2f.
-fn check_resealing(validators: u16, threshold: u16) -> Result<(), CliError> {
-    let certified = validators.saturating_sub(validators.saturating_sub(1) / 3 * 2);
-    if threshold <= certified {
-        return Ok(());
-    }
-    Err(CliError::Usage(format!(
-        "blocks of this network are opened with {threshold} shares, and a certificate proves {certified}: its blocks can't be dealt anew"
-    )))
 }
 
 /// Until no block of the job under way is left.

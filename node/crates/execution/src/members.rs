@@ -4,11 +4,13 @@
 //! validator when h is committed, so h can't change it any more; header h + 1 then announces the new one for h + 2.
 //! Validator sets are therefore kept by the first height that they decide, the latest [`SETS_KEPT`] of them.
 
-use crate::system::{damaged, read};
+use crate::overlay::Overlay;
+use crate::system::{self, damaged, read};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::state::{StateChanges, StateFault, StateKey, StateReader};
 use salus_types::{
-    ContractId, FormerMember, Height, KeysProof, Member, MemberId, MemberProposal, ProposalId, ValidatorSet,
+    ContractId, FormerMember, Height, KeysProof, Member, MemberId, MemberProposal, ProposalId, Timestamp,
+    ValidatorSet,
 };
 
 /// Validator sets kept in the state, at most. Who was away for more changes than this resumes from a recent header.
@@ -21,11 +23,11 @@ const ENTRIES_MAX: usize = 1 << 10;
 pub struct Counters {
     /// The number of the next member.
     pub next_member: u16,
-    /// The slot of the next member: above every slot that was ever held since blocks were last resealed.
+    /// The slot of the next member: above every slot whose holder, present or former, has shares of some dealing in force.
     pub next_slot: u16,
     /// The number of the next proposal.
     pub next_proposal: ProposalId,
-    /// The largest k of any block since blocks were last resealed: so many holders must remain.
+    /// No dealing in force has a larger k: so many holders must remain.
     pub threshold_max: u16,
 }
 
@@ -138,6 +140,51 @@ pub fn validators_at(state: &dyn StateReader, height: Height) -> Result<Option<V
     let after = validators_key(height.next());
     let found = state.next(prefix.as_bytes(), after.as_bytes())?;
     found.map(|(_, value)| decode(&value)).transpose()
+}
+
+/// The validators that decide a height, and all that decide later ones; `None` if they changed more than [`SETS_KEPT`] times since.
+pub(crate) fn validators_since(
+    state: &dyn StateReader,
+    height: Height,
+) -> Result<Option<Vec<ValidatorSet>>, StateFault> {
+    let key = validators_key(height);
+    let mut sets = Vec::new();
+    for (from, value) in entries(state, b'v')? {
+        sets.push(decode(&value)?);
+        if from.as_bytes() >= key.as_bytes() {
+            return Ok(Some(sets));
+        }
+    }
+    Ok(None)
+}
+
+/// Lowers the marks to what dealings need that were made from a height on, now that there are no older ones in force.
+///
+/// A former member keeps its slot to itself while it still serves shares.
+pub(crate) fn lower_marks(
+    overlay: &mut Overlay<'_>,
+    now: Timestamp,
+    since: Height,
+) -> Result<(), StateFault> {
+    let Some(sets) = validators_since(overlay, since)? else {
+        return Ok(());
+    };
+    let params = system::params(overlay)?;
+    let former = former_members(overlay)?.into_iter();
+    let serving = former.filter(|former| former.serves_until > now);
+    let slots = sets.iter().flat_map(ValidatorSet::iter);
+    let last_slot = slots
+        .map(|validator| validator.slot)
+        .chain(serving.map(|former| former.member.slot))
+        .max();
+    let threshold = sets.iter().map(|set| params.threshold_of(set)).max();
+    let mut counters = counters(overlay)?;
+    if let Some((slot, threshold)) = last_slot.zip(threshold) {
+        counters.next_slot = counters.next_slot.min(slot.get().saturating_add(1));
+        counters.threshold_max = counters.threshold_max.min(threshold);
+    }
+    overlay.write(counters_key(), Some(codec::encode(&counters)));
+    Ok(())
 }
 
 /// One validator of each member.

@@ -3,6 +3,12 @@
 //! An operator's call opens a job: a range of heights and a cursor. A block may then deal the next ones anew, from the cursor on
 //! without gaps, and moves the cursor. So it is the state that knows how far the job is, and nothing is lost by a crash or a change
 //! of proposers.
+//!
+//! ```text
+//!   start --> job open, cursor at from --blocks that reseal--> cursor above to: done --> marks of the members lowered
+//!                     |                                                                   (slots and k of the old dealings)
+//!                     stop --> done as far as it came; the next job may go on from there
+//! ```
 
 use crate::executor::BlockEnv;
 use crate::overlay::Overlay;
@@ -59,6 +65,10 @@ pub(crate) fn apply(
         job.next = commitment.height.next();
     }
     overlay.write(system::reseal_job_key(), Some(codec::encode(&job)));
+    if !job.is_open() {
+        // Later blocks were never dealt by anyone older than themselves.
+        members::lower_marks(overlay, env.time, job.since.min(job.next))?;
+    }
     overlay.keep();
     Ok(Ok(()))
 }
@@ -96,13 +106,22 @@ pub(crate) fn start(
     if !is_operator(overlay, sender)? {
         return Ok(Status::NotAllowed);
     }
-    if system::reseal_job(overlay)?.is_some_and(|job| job.is_open()) {
+    let before = system::reseal_job(overlay)?;
+    if before.is_some_and(|job| job.is_open()) {
         return Ok(refused(ResealRefusal::UnderWay));
+    }
+    if !certificates_suffice(overlay, env.height.next())? {
+        return Ok(refused(ResealRefusal::TooFewProven));
     }
     if from == Height::ZERO || from > to || to >= env.height {
         return Ok(refused(ResealRefusal::BadRange));
     }
-    let job = ResealJob { from, to, next: from };
+    let job = ResealJob {
+        from,
+        to,
+        next: from,
+        since: dealt_since(before, from, env.height),
+    };
     overlay.write(system::reseal_job_key(), Some(codec::encode(&job)));
     Ok(Status::Success)
 }
@@ -122,6 +141,23 @@ pub(crate) fn stop(overlay: &mut Overlay<'_>, sender: PrincipalId) -> Result<Sta
     });
     overlay.write(system::reseal_job_key(), stopped.map(|job| codec::encode(&job)));
     Ok(Status::Success)
+}
+
+/// Above which height all blocks below `next` of a job are dealt that starts now.
+fn dealt_since(before: Option<ResealJob>, from: Height, now: Height) -> Height {
+    if from == Height::new(1) {
+        return now;
+    }
+    let goes_on = before.filter(|job| from <= job.next);
+    goes_on.map_or(Height::ZERO, |job| job.since)
+}
+
+/// Whether the certificate of a block at this height proves that k honest members hold what was dealt before they voted for it.
+/// Nobody makes deposits of new dealings.
+fn certificates_suffice(state: &dyn StateReader, height: Height) -> Result<bool, StateFault> {
+    let params = system::params(state)?;
+    let validators = members::validators_at(state, height)?;
+    Ok(validators.is_some_and(|set| set.certificate_suffices(params.threshold_of(&set))))
 }
 
 const fn refused(refusal: ResealRefusal) -> Status {

@@ -15,6 +15,9 @@ pub struct ResealJob {
     pub to: Height,
     /// The next block to be resealed; above `to` once all are.
     pub next: Height,
+    /// All blocks below `next` are dealt by blocks above this height: by this job, or by others that it goes on from. 0 if some
+    /// may be dealt as they were at first.
+    pub since: Height,
 }
 
 impl ResealJob {
@@ -47,10 +50,20 @@ pub enum ResealRefusal {
     /// There is nothing to stop.
     #[error("no reseal is under way")]
     NoneUnderWay = 103,
+    /// k is above n - 2f.
+    #[error(
+        "blocks of this network can't be dealt anew: a certificate proves fewer honest holders than shares are needed to open a block (k is above n - 2f)"
+    )]
+    TooFewProven = 104,
 }
 
 impl ResealRefusal {
-    const ALL: [Self; 3] = [Self::BadRange, Self::UnderWay, Self::NoneUnderWay];
+    const ALL: [Self; 4] = [
+        Self::BadRange,
+        Self::UnderWay,
+        Self::NoneUnderWay,
+        Self::TooFewProven,
+    ];
 
     /// Its number in a receipt.
     pub const fn code(self) -> u16 {

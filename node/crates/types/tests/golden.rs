@@ -536,8 +536,14 @@ fn members_and_system_calls() {
         expect!["010101fb012c"],
     );
     golden(&Call::System(SystemCall::StopReseal), expect!["0102"]);
-    let next = Height::new(7);
-    golden(&ResealJob { from, to, next }, expect!["01fb012c07"]);
+    let (next, since) = (Height::new(7), Height::new(301));
+    let job = ResealJob {
+        from,
+        to,
+        next,
+        since,
+    };
+    golden(&job, expect!["01fb012c07fb012d"]);
 }
 
 #[test]

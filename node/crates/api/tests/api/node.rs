@@ -343,6 +343,7 @@ fn status() -> NodeStatus {
             from: Height::new(1),
             to: Height::new(5),
             next: Height::new(4),
+            since: Height::new(6),
         }),
         storage: StorageStatus {
             shares_bytes: 10,

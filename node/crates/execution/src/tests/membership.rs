@@ -12,6 +12,8 @@ use salus_types::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+mod marks;
+
 const REGISTRY: &[u8] = include_bytes!("../../../../../contracts-wasm/artifacts/registry.wasm");
 
 /// A hospital's keys, by a number.
