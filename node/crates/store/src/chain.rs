@@ -1,11 +1,14 @@
 //! The chain store: headers, certificates, indexes, contract state and its tree, in one ordered table.
 //!
-//! One table, one batch a block: a block is committed whole or not at all. Everything here can be rebuilt from the share
-//! log and from peers, so damage ends in an empty index and a report, never in guesses.
+//! One table, one batch a block: a block is committed whole or not at all. On a disk the newest batches stand in a journal, which
+//! the database takes in now and then. Everything here can be rebuilt from the share log and from peers, so damage ends in an empty
+//! index and a report, never in guesses.
 //!
 //! Readers on other threads take a [`StateView`]: it shows one height, also while the next block is committed.
 
 mod commit;
+mod journal;
+mod journaled;
 mod keys;
 mod occurrences;
 mod shares;
@@ -25,6 +28,7 @@ use crate::StoreError;
 use crate::disk::{Attempt, Disk, RealDisk};
 use crate::halt::Halt;
 use crate::shares::Recent;
+use journaled::{JournalLimits, JournaledTable};
 use keys::Side;
 use salus_types::state::{StateFault, StateKey, StateReader};
 use salus_types::{BlockId, CommitCertificate, Hash, Header, Height, PrincipalId, TransactionId, codec};
@@ -101,6 +105,14 @@ impl ChainStore {
     /// Opens or makes the database in `home/index`. If it is damaged, the folder is moved to `index.damaged-<n>`, an empty one
     /// is made, and the new name of the damaged one is returned.
     pub(crate) fn open(home: &Path, cache_bytes: u64) -> Result<(Self, Option<PathBuf>), StoreError> {
+        Self::open_with(home, cache_bytes, JournalLimits::default())
+    }
+
+    fn open_with(
+        home: &Path,
+        cache_bytes: u64,
+        limits: JournalLimits,
+    ) -> Result<(Self, Option<PathBuf>), StoreError> {
         let folder = home.join("index");
         let marker = damage_marker(&folder);
         let moved = if marker.exists() {
@@ -109,7 +121,7 @@ impl ChainStore {
             std::fs::remove_file(&marker).attempt("remove", &marker)?;
             moved
         } else {
-            match Self::open_sound(&folder, &marker, cache_bytes) {
+            match Self::open_sound(&folder, &marker, cache_bytes, limits) {
                 Ok(store) => return Ok((store, None)),
                 Err(StoreError::IndexDamaged(reason)) => {
                     tracing::error!(reason, "the index is damaged: moved aside, to be rebuilt");
@@ -118,11 +130,18 @@ impl ChainStore {
                 Err(other) => return Err(other),
             }
         };
-        Ok((Self::open_sound(&folder, &marker, cache_bytes)?, moved))
+        Ok((Self::open_sound(&folder, &marker, cache_bytes, limits)?, moved))
     }
 
-    fn open_sound(folder: &Path, marker: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        Self::over(Box::new(SledTable::open(folder, marker, cache_bytes)?))
+    fn open_sound(
+        folder: &Path,
+        marker: &Path,
+        cache_bytes: u64,
+        limits: JournalLimits,
+    ) -> Result<Self, StoreError> {
+        let database = Box::new(SledTable::open(folder, marker, cache_bytes)?);
+        let table = JournaledTable::open(database, Arc::new(RealDisk), folder, limits)?;
+        Self::over(Box::new(table))
     }
 
     /// A store over an index in memory, for simulation.

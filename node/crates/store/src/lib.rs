@@ -8,7 +8,7 @@
 //!  a piece of a health record > pieces   file, fsync, rename ...... before the receipt
 //!  the state, now and then ---> snapshots file, fsync, rename ..... before it is offered to others
 //!
-//!  home/ LOCK  key.check  shares/00000001.seg ...  wal  index/ (sled)  pieces/ab/ab12...  snapshots/00...4096.snap
+//!  home/ LOCK  key.check  shares/00000001.seg ...  wal  index/ (journal, sled)  pieces/ab/ab12...  snapshots/00...4096.snap
 //!       deposits/...
 //! ```
 //!

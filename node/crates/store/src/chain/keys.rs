@@ -7,7 +7,7 @@
 //! | `g` garbage | segment (4) | records of it that nobody needs (4), how many of them must be erased (4) |
 //! | `h` header | height (8) | block id (32), canonical `Header` |
 //! | `i` block id | first 8 bytes of the id, height (8) | empty |
-//! | `m` meta | name | free; `tip`: height (8), id (32); `share tail`, `share scan`: location (8); `side`: 0 or 1; `staged`: height, state root |
+//! | `m` meta | name | free; `tip`: height (8), id (32); `share tail`, `share scan`: location (8); `side`: 0 or 1; `generation`: journals taken in (8), see `journaled`; `staged`: height, state root |
 //! | `n`, `N` state tree node | path | the node |
 //! | `o` superseded share | height (8), height that had decided its dealing (8) | location (8), share root (32) |
 //! | `p` patients | see `occurrences` | the heights that touch them |

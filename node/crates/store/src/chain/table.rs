@@ -1,4 +1,5 @@
-//! The ordered table under the chain store: sled on a disk, or a map in memory for simulation.
+//! The ordered table under the chain store: sled on a disk (behind a journal, see [`super::journaled`]), or a map in memory for
+//! simulation.
 
 use crate::StoreError;
 use crate::disk::{Attempt, Disk, RealDisk};
@@ -290,7 +291,7 @@ impl Table for MemoryIndex {
 }
 
 /// Ranges that `BTreeMap::range` would panic on.
-fn is_empty(walk: Walk<'_>) -> bool {
+pub(super) fn is_empty(walk: Walk<'_>) -> bool {
     match (walk.from, walk.to) {
         (Bound::Excluded(from), Bound::Excluded(to)) => from >= to,
         (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => {
