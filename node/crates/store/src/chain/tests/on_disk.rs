@@ -3,7 +3,7 @@
 use super::*;
 use crate::Store;
 use crate::testing::key;
-use std::fs;
+use std::{fs, io};
 
 /// Commits after which the journal is taken in.
 const SYNCS: u32 = 6;
@@ -220,4 +220,79 @@ fn a_second_process_is_kept_out_and_files_are_private() {
     }
     drop(store);
     Store::open(&home, &key()).unwrap();
+}
+
+/// A genesis whose state holds two contracts' code, as real ones do, next to what every block changes.
+fn start_with_code(chain: &ChainStore) -> BlockId {
+    let first = header(0, 0, BlockId::new(Hash::ZERO));
+    let code = |n: u8| (state_key(n), Some(vec![n; 45_000]));
+    let id = first.id(&CHAIN);
+    let state = [code(4), code(5)].into();
+    chain.init(&first, id, None, &state, &TreeChanges::new()).unwrap();
+    id
+}
+
+/// A block with one transaction, as a validator commits it: what it adds, and what every block writes anew.
+fn like_a_real_block(height: u64, numbers: &mut Numbers) -> Content {
+    let mut bytes = |length: usize| -> Vec<u8> {
+        let byte = |_| u8::try_from(numbers.below(256)).unwrap();
+        (0..length).map(byte).collect()
+    };
+    let id = TransactionId::new(Hash::of_content(&height.to_be_bytes()));
+    Content {
+        state: (0..4u8).map(|n| (state_key(n), Some(bytes(40)))).collect(),
+        tree: [(vec![], Some(bytes(514))), (vec![1], Some(bytes(200)))].into(),
+        transactions: vec![id],
+        patients: vec![PrincipalId::new(u32::try_from(height % 64).unwrap())],
+        certified: true,
+    }
+}
+
+/// What sled's file grows to, against what it holds, by how many blocks reach it together (1: as without a journal), and how
+/// long commits take: `BLOCKS=6400 cargo test --release -p salus-store --lib -- --ignored --nocapture what_the_index_takes`.
+#[test]
+#[ignore = "a measurement of about a minute"]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn what_the_index_takes_on_a_disk() {
+    let blocks = std::env::var("BLOCKS").map_or(1_600, |blocks| blocks.parse().unwrap());
+    for syncs in [1, 4, 16, 64, 256, 1_024] {
+        let home = tempfile::tempdir().unwrap();
+        let limits = JournalLimits {
+            syncs,
+            ..JournalLimits::default()
+        };
+        let (chain, _) = ChainStore::open_with(home.path(), 64 << 20, limits).unwrap();
+        let (mut numbers, mut parent) = (Numbers(7), start_with_code(&chain));
+        let (mut times, mut written, before) = (Vec::new(), 0, bytes_written());
+        for height in 1..=blocks {
+            let content = like_a_real_block(height, &mut numbers);
+            let begun = std::time::Instant::now();
+            parent = put(&chain, &header(height, 0, parent), &content).unwrap();
+            times.push(begun.elapsed());
+            written = bytes_written() - before;
+        }
+        let held: u64 = chain.contents().unwrap().values().map(|kind| kind.bytes).sum();
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let journal = fs::read_dir(home.path().join("index")).unwrap().map(name);
+        let journal = journal.filter(|name| name.starts_with("journal-"));
+        let journal = journal.map(|name| fs::metadata(home.path().join("index").join(name)).unwrap().len());
+        times.sort_unstable();
+        eprintln!(
+            "{syncs} at a time: holds {} B a block, {} on disk (journal {}), {} written; commits: median {:?}, longest {:?}, all {:?}",
+            held / blocks,
+            chain.bytes().unwrap() / blocks,
+            journal.sum::<u64>() / blocks,
+            written / blocks,
+            times[times.len() / 2],
+            times[times.len() - 1],
+            times.iter().sum::<std::time::Duration>(),
+        );
+    }
+}
+
+/// Bytes that this process has handed to files.
+fn bytes_written() -> u64 {
+    let counters = fs::read_to_string("/proc/self/io").unwrap();
+    let line = counters.lines().find(|line| line.starts_with("wchar:")).unwrap();
+    line[6..].trim().parse().unwrap()
 }
