@@ -51,6 +51,8 @@ pub(crate) enum Event {
     },
     /// The chain's loop wants the body of a block that was decided without it.
     Gather(Box<Header>),
+    /// The chain's loop wants a block opened that is being decided: its dealing is lost.
+    Reopen(Box<Header>),
     /// The chain's loop wants a block opened, to deal it anew.
     Unseal(Box<Header>),
     /// Somebody wants a block opened.
@@ -185,6 +187,7 @@ impl Archivist {
                 self.on_installed(tip)
             }
             Event::Gather(header) => self.open(Waiting::Chain(header.clone()), Purpose::Read, header),
+            Event::Reopen(header) => self.open(Waiting::Vote(header.clone()), Purpose::Read, header),
             Event::Unseal(header) => self.open(Waiting::Reseal(header.height), Purpose::Reseal, header),
             Event::Open { header, wish, reply } => {
                 let block = header.id(&self.view.chain);

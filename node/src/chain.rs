@@ -11,7 +11,9 @@
 //! ends the loop, and with it the node. A file for each concern:
 //!
 //! - `deciding`: the core's effects, messages and timers;
-//! - `blocks`: blocks that are being decided: building and handing out;
+//! - `blocks`: the blocks of the height that is being decided;
+//! - `building`: the own block;
+//! - `dealings`: handing dealings out, asking for them, and doing without a lost one;
 //! - `judging`: whether a block may be voted for;
 //! - `probation`: watching before voting again, after the write-ahead log was lost;
 //! - `resealing`: dealing older blocks anew;
@@ -22,7 +24,9 @@
 //! - `timers`, `event`: what wakes the loop up.
 
 mod blocks;
+mod building;
 mod committing;
+mod dealings;
 mod deciding;
 mod event;
 mod evidence;
@@ -260,6 +264,7 @@ impl Chain {
                 self.gather_again(height);
                 Ok(())
             }
+            Event::Reopened { header, block } => self.on_reopened(&header, block),
             Event::Unsealed { height, block } => self.on_unsealed(height, block),
             Event::Wait { id, reply } => {
                 self.on_wait(id, reply);

@@ -21,9 +21,6 @@ use salus_types::{BlockId, Hash, Header, Height, MemberId, ShareReceipt, codec};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-/// Blocks of a height, and of those right above it, that may have been voted for and are not committed here.
-const UNDECIDED_MAX: usize = 16;
-
 /// Something a peer wants.
 pub(crate) enum Job {
     /// A question about shares or records.
@@ -158,10 +155,8 @@ impl PeerDesk {
         if let Some(header) = view.index.header(height)? {
             return Ok((header.id(&view.chain) == *block).then_some(header));
         }
-        let recent = view.shares.recent_headers(height, UNDECIDED_MAX)?;
-        Ok(recent
-            .into_iter()
-            .find_map(|(id, header)| (id == *block && header.id(&view.chain) == *block).then_some(header)))
+        let recent = view.shares.recent_header(block)?;
+        Ok(recent.filter(|header| header.height == height && header.id(&view.chain) == *block))
     }
 
     fn snapshot_part(&self, height: Height, prefix: &TreePrefix) -> Result<ShareAnswer, StoreError> {

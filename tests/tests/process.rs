@@ -6,6 +6,8 @@
 
 #[path = "process/bad_input.rs"]
 mod bad_input;
+#[path = "process/blackout.rs"]
+mod blackout;
 #[path = "process/blame.rs"]
 mod blame;
 #[path = "process/deposits.rs"]

@@ -9,10 +9,12 @@ use salus_store::StoreError;
 use salus_types::{BlockId, Height, MemberId, codec};
 
 impl Archivist {
-    /// What a holder is told. The chain's own read of a block that it must commit is no read: nobody looks at it.
+    /// What a holder is told. The chain's own read of a block that it must commit, or vote on, is no read: nobody looks at it.
     pub(super) fn stated_purpose(&self, purpose: Purpose, height: Height, block: &BlockId) -> SharePurpose {
-        let for_chain =
-            |waiting: &Waiting| matches!(waiting, Waiting::Chain(header) if header.height == height);
+        let for_chain = |waiting: &Waiting| match waiting {
+            Waiting::Chain(header) | Waiting::Vote(header) => header.height == height,
+            Waiting::Reader { .. } | Waiting::Reseal(_) => false,
+        };
         match purpose {
             Purpose::Sync => SharePurpose::Sync,
             Purpose::Repair => SharePurpose::Repair,

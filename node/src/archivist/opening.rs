@@ -17,7 +17,11 @@ pub(super) enum Waiting {
         block: BlockId,
         reply: oneshot::Sender<Result<Arc<OpenedBlock>, ReadError>>,
     },
+    /// The chain has decided it and lacks its body.
     Chain(Box<Header>),
+    /// The chain is deciding it, and its dealing is lost.
+    Vote(Box<Header>),
+    /// It is to be dealt anew.
     Reseal(Height),
 }
 
@@ -113,6 +117,11 @@ impl Archivist {
                     certificate: None,
                 })
             }
+            Some(Waiting::Vote(header)) => {
+                let block = Some(block);
+                self.tell_chain(chain::Event::Reopened { header, block });
+                Ok(())
+            }
             Some(Waiting::Reseal(height)) => {
                 let block = Some(block);
                 self.tell_chain(chain::Event::Unsealed { height, block });
@@ -133,6 +142,10 @@ impl Archivist {
                 self.tell_chain(chain::Event::NotGathered {
                     height: header.height,
                 });
+            }
+            Some(Waiting::Vote(header)) => {
+                tracing::info!(height = %header.height, %error, "a proposed block could not be opened from shares yet");
+                self.tell_chain(chain::Event::Reopened { header, block: None });
             }
             Some(Waiting::Reseal(height)) => {
                 tracing::warn!(%height, %error, "a block could not be opened to be dealt anew; it is tried again");

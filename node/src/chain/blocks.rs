@@ -1,40 +1,43 @@
-//! Blocks that are being decided: built here, handed out, judged. They live in memory only, for one height.
+//! Blocks of the height that is being decided: built here, judged, or proposed without their dealing. They live in memory
+//! only, for one height.
 
-use super::resealing::{Batch, Redealt};
-use super::timers::Alarm;
-use super::{Chain, Halt, fault_or};
-use crate::deposits::{self, Parties};
-use crate::wire::{BodyAnswer, BodyAsk, DealtBlock};
-use salus_consensus::Input;
-use salus_execution::{BlockEnv, ExecutedBlock, Selection};
-use salus_net::{Bytes, Protocol};
-use salus_seal::{Binding, CheckedDealing, DataKey, Parameters, seal};
+use super::resealing::Redealt;
+use super::{Chain, Halt};
+use crate::wire::{BodyAsk, DealtBlock};
+use salus_execution::ExecutedBlock;
+use salus_net::Bytes;
 use salus_store::Deposit;
-use salus_types::{
-    BlockId, Body, Header, Height, MemberId, Round, SealedShare, Timestamp, Transaction, TransactionId, codec,
-};
-use std::collections::{BTreeMap, BTreeSet};
+use salus_types::{BlockId, Body, Header, Height, MemberId, Round, SealedShare, TransactionId, codec};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Blocks held at once: a height rarely sees more than one, and a Byzantine proposer must not fill memory.
-const BLOCKS_MAX: usize = 8;
-/// Transactions of one block: keeps building and judging well within the propose timeout.
-const TRANSACTIONS_MAX: usize = 1_500;
-/// How often a dealing is asked for before waiting for the round to end.
-const PULLS_MAX: u8 = 8;
-const PULL_INTERVAL: Duration = Duration::from_millis(250);
+/// Good blocks held at once. A height rarely sees more than one; one that is dropped can still be decided, and is then
+/// opened from shares.
+const GOOD_MAX: usize = 8;
+/// Bad blocks remembered, so that none is judged twice.
+const BAD_MAX: usize = 64;
+/// Proposed blocks without a dealing. Only the latest rounds' matter.
+const WANTED_MAX: usize = 8;
+/// Dealings of one round that are judged without a signed proposal for them: its proposer deals once if it is honest.
+const UNPROPOSED_PER_ROUND_MAX: usize = 2;
+/// How many rounds ahead a dealing may be that nobody has proposed yet; the core looks no further either.
+const ROUNDS_AHEAD_MAX: u32 = 10;
 
-/// Blocks of the height that is being decided.
-#[derive(Default)]
-pub(super) struct Blocks {
-    good: BTreeMap<BlockId, Candidate>,
-    bad: BTreeSet<BlockId>,
+/// Blocks of a height, and what was found in the good ones.
+pub(super) struct Blocks<T = Candidate> {
+    judged: BTreeMap<BlockId, Judged<T>>,
     wanted: BTreeMap<BlockId, Wanted>,
     /// The core waits for this block, which waits for work.
     build: Option<(Height, Round)>,
     /// The dealing of the height after the next, from a proposer that committed before this node did.
     early: Option<DealtBlock>,
+}
+
+struct Judged<T> {
+    /// In which it was dealt.
+    round: Round,
+    /// `None` of a bad one.
+    good: Option<T>,
 }
 
 /// A block that was built here, or judged good.
@@ -53,13 +56,31 @@ pub(super) struct Candidate {
     pub(super) push: Option<Bytes>,
 }
 
-struct Wanted {
-    round: Round,
-    from: MemberId,
-    pulls: u8,
+/// A proposed block whose dealing is not here.
+pub(super) struct Wanted {
+    pub(super) header: Header,
+    /// Of the latest proposal.
+    pub(super) round: Round,
+    /// Who sent it.
+    pub(super) from: MemberId,
+    /// How often its dealing was asked for since then.
+    pub(super) pulls: usize,
+    /// The archive opens it from shares.
+    pub(super) reopening: bool,
 }
 
-impl Blocks {
+impl<T> Default for Blocks<T> {
+    fn default() -> Self {
+        Self {
+            judged: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            build: None,
+            early: None,
+        }
+    }
+}
+
+impl<T> Blocks<T> {
     /// Forgets the blocks of a height that is over.
     pub(super) fn clear(&mut self) {
         *self = Self {
@@ -68,386 +89,130 @@ impl Blocks {
         };
     }
 
+    /// Keeps a dealing until its height begins.
+    pub(super) fn keep_early(&mut self, block: DealtBlock) {
+        self.early = Some(block);
+    }
+
     /// The dealing that came before its height began, if it is of this height.
     pub(super) fn take_early(&mut self, height: Height) -> Option<DealtBlock> {
         self.early.take().filter(|block| block.header.height == height)
+    }
+
+    pub(super) fn ask_build(&mut self, height: Height, round: Round) {
+        self.build = Some((height, round));
+    }
+
+    pub(super) fn take_build(&mut self) -> Option<(Height, Round)> {
+        self.build.take()
     }
 
     pub(super) fn build_waits(&self) -> bool {
         self.build.is_some()
     }
 
-    pub(super) fn take(&mut self, block: &BlockId) -> Option<Candidate> {
-        self.good.remove(block)
+    pub(super) fn take(&mut self, block: &BlockId) -> Option<T> {
+        self.judged.remove(block)?.good
     }
 
-    pub(super) fn get(&self, block: &BlockId) -> Option<&Candidate> {
-        self.good.get(block)
+    pub(super) fn get(&self, block: &BlockId) -> Option<&T> {
+        self.judged.get(block)?.good.as_ref()
     }
 
-    /// Takes out the deposit of a block, if it is not on disk yet.
-    fn take_deposit(&mut self, block: &BlockId) -> Option<Deposit> {
-        self.good.get_mut(block)?.deposit.take()
+    pub(super) fn get_mut(&mut self, block: &BlockId) -> Option<&mut T> {
+        self.judged.get_mut(block)?.good.as_mut()
+    }
+
+    /// Whether a dealing that came in is worth judging while the core is in a round. Nobody fills memory, or keeps this node
+    /// busy, with dealings that no proposal names.
+    pub(super) fn admits(&self, block: &BlockId, dealt_in: Round, current: Round) -> bool {
+        if self.judged.contains_key(block) {
+            return false;
+        }
+        let near = current <= dealt_in && dealt_in <= current.saturating_add(ROUNDS_AHEAD_MAX);
+        let same_round = self.judged.values().filter(|judged| judged.round == dealt_in);
+        self.wanted.contains_key(block) || (near && same_round.count() < UNPROPOSED_PER_ROUND_MAX)
+    }
+
+    /// Adds a good block. Where there are too many, the one dealt first makes room, of those that are not `precious` if there
+    /// are such.
+    pub(super) fn add_good(
+        &mut self,
+        block: BlockId,
+        round: Round,
+        good: T,
+        precious: impl Fn(BlockId) -> bool,
+    ) {
+        let others = self.judged.iter().filter(|(_, judged)| judged.good.is_some());
+        let others: Vec<_> = others
+            .map(|(id, judged)| (precious(*id), judged.round, *id))
+            .collect();
+        if others.len() >= GOOD_MAX
+            && let Some((_, _, least)) = others.into_iter().min()
+        {
+            self.judged.remove(&least);
+        }
+        self.add(block, round, Some(good));
+    }
+
+    /// Remembers a bad block.
+    pub(super) fn add_bad(&mut self, block: BlockId, round: Round) {
+        let others = self.judged.iter().filter(|(_, judged)| judged.good.is_none());
+        let others: Vec<_> = others.map(|(id, judged)| (judged.round, *id)).collect();
+        if others.len() >= BAD_MAX
+            && let Some((_, oldest)) = others.into_iter().min()
+        {
+            self.judged.remove(&oldest);
+        }
+        self.add(block, round, None);
+    }
+
+    fn add(&mut self, block: BlockId, round: Round, good: Option<T>) {
+        self.wanted.remove(&block);
+        self.judged.insert(block, Judged { round, good });
     }
 
     /// Notes that a proposal's dealing is missing; whether it still is.
-    pub(super) fn want(&mut self, block: BlockId, round: Round, from: MemberId) -> bool {
-        let missing = !self.good.contains_key(&block) && !self.bad.contains(&block);
-        if missing && self.wanted.len() < BLOCKS_MAX {
-            self.wanted.entry(block).or_insert(Wanted {
-                round,
-                from,
-                pulls: 0,
-            });
+    pub(super) fn want(&mut self, block: BlockId, proposal: Wanted) -> bool {
+        if self.judged.contains_key(&block) {
+            return false;
         }
-        missing
+        let before = self.wanted.remove(&block);
+        if self.wanted.len() >= WANTED_MAX
+            && let Some((_, oldest)) = self.wanted.iter().map(|(id, one)| (one.round, *id)).min()
+        {
+            self.wanted.remove(&oldest);
+        }
+        let reopening = before.is_some_and(|before| before.reopening);
+        self.wanted.insert(
+            block,
+            Wanted {
+                reopening,
+                ..proposal
+            },
+        );
+        true
     }
 
-    fn has_room(&self) -> bool {
-        self.good.len() + self.bad.len() < BLOCKS_MAX
+    pub(super) fn wanted(&mut self, block: &BlockId) -> Option<&mut Wanted> {
+        self.wanted.get_mut(block)
     }
 }
 
 impl Chain {
-    /// It is this member's turn. Without work the block waits a little: whoever began the height has some on its way.
-    pub(super) fn build(&mut self, height: Height, round: Round, within: Duration) -> Result<(), Halt> {
-        self.blocks.build = Some((height, round));
-        let due = self.now().saturating_sub(self.committed_at) >= self.pace.heartbeat();
-        if self.view.pool().is_ready() || !self.evidence.is_empty() || due || self.has_reseals() {
-            return self.build_now();
-        }
-        self.timers.set(Alarm::Build, self.now() + within / 2);
-        Ok(())
-    }
-
-    /// Work has come, or was waited for long enough: builds the block that the core waits for.
-    pub(super) fn build_waiting(&mut self) -> Result<(), Halt> {
-        self.build_now()?;
-        self.feed_waiting()
-    }
-
-    /// Builds the block with whatever work there is; it waits among the inputs for the core.
-    fn build_now(&mut self) -> Result<(), Halt> {
-        self.timers.cancel(Alarm::Build);
-        let Some((height, round)) = self.blocks.build.take() else {
-            return Ok(());
-        };
-        if self.tip.certificate.is_none() && self.tip.header.height > Height::ZERO {
-            tracing::info!(%height, "no certificate of the parent here: leaving this round to another proposer");
-            return Ok(());
-        }
-        let env = BlockEnv {
-            height,
-            time: self.block_time(),
-            proposer: self.view.me,
-        };
-        let Ok(parameters) = Parameters::new(self.in_force.threshold, self.in_force.slots) else {
-            return Ok(());
-        };
-        let batch = self.deal_anew(&env, round, parameters)?;
-        let body_bytes_max = (self.view.params.body_bytes_max as usize).min(batch.body_room());
-        let bytes_max = body_bytes_max / 2; // receipts need room as well
-        let candidates = self.view.pool().candidates(TRANSACTIONS_MAX, bytes_max);
-        let evidence = self.evidence_for_block();
-        let selection =
-            self.view
-                .executor
-                .select(&self.view.index, &env, &batch.commitments, evidence, candidates);
-        let selection = match fault_or(selection)? {
-            Ok(selection) => selection,
-            Err(reason) => {
-                tracing::error!(%height, reason, "could not build a block");
-                return Ok(());
-            }
-        };
-        self.evidence_selected(&selection.evidence);
-        for (transaction, reason) in &selection.dropped {
-            tracing::debug!(id = %transaction.id(), %reason, "dropped from the pool");
-            let payload = transaction.payload();
-            self.view.pool().remove(payload.sender, payload.sequence);
-        }
-        let sealed = self.seal_block((&env, round, parameters), selection, batch);
-        let Some((header, mut candidate, dealing)) = sealed else {
-            return Ok(());
-        };
-        candidate.deposit = self.make_deposit(&header, &dealing)?;
-        let block = header.id(&self.view.chain);
-        self.blocks.good.insert(block, candidate);
-        self.push_dealing(block);
-        self.inputs.push_back(Input::Built {
-            height,
-            round,
-            header,
-        });
-        Ok(())
-    }
-
-    /// Later than the parent's, by this machine's clock.
-    fn block_time(&self) -> Timestamp {
-        self.view.clock.wall().max(self.tip.header.time.saturating_add(1))
-    }
-
-    fn seal_block(
-        &self,
-        (env, round, parameters): (&BlockEnv, Round, Parameters),
-        selection: Selection,
-        batch: Batch,
-    ) -> Option<(Header, Candidate, CheckedDealing)> {
-        let Selection {
-            taken: transactions,
-            evidence,
-            block: executed,
-            ..
-        } = selection;
-        let ids: Vec<TransactionId> = transactions.iter().map(Transaction::id).collect();
-        let body = Body {
-            transactions: transactions
-                .iter()
-                .map(|one| one.as_unverified().clone())
-                .collect(),
-            receipts: executed.receipts.clone(),
-            evidence,
-            parent_certificate: self.tip.certificate.clone(),
-            reseals: batch.commitments,
-        };
-        let encoded = codec::encode(&body);
-        let chain = self.view.chain;
-        let binding = Binding {
-            chain,
-            height: env.height,
-            dealt_at: env.height,
-            round,
-            proposer: env.proposer,
-        };
-        let sealed = seal(&encoded, &binding, parameters, DataKey::new(self.view.random()))
-            .inspect_err(|error| tracing::error!(%error, "could not seal a block"))
-            .ok()?;
-        let header = Header {
-            height: env.height,
-            round,
-            time: env.time,
-            proposer: env.proposer,
-            parent: self.tip.id,
-            validators: self.in_force.validators.hash(&chain),
-            next_validators: self.in_force.next_validators.hash(&chain),
-            sealing: sealed.sealing(),
-            body_commitment: sealed.body_commitment(),
-            share_root: sealed.share_root(),
-            receipts_root: Body::receipts_root(&chain, ids.iter().copied().zip(&executed.receipts)),
-            state_root: executed.state_root,
-            gas_used: executed.gas_used,
-        };
-        let push = push_bytes(DealtBlock {
-            header: header.clone(),
-            dealing: sealed.dealing().encode().to_vec(),
-            redealings: batch.redealings,
-        });
-        let share = sealed.share(self.view.slot);
-        Some((
-            header.clone(),
-            Candidate {
-                header,
-                body,
-                ids,
-                executed,
-                share,
-                redealt: batch.redealt,
-                deposit: None,
-                push: Some(push),
-            },
-            sealed.into_checked(),
-        ))
-    }
-
-    /// What to keep for the others of a checked dealing: nothing where a certificate proves that k honest members hold
-    /// their shares.
-    pub(super) fn make_deposit(
-        &self,
-        header: &Header,
-        dealing: &CheckedDealing,
-    ) -> Result<Option<Deposit>, Halt> {
-        if self
-            .in_force
-            .validators
-            .certificate_suffices(header.sealing.threshold)
-        {
-            return Ok(None);
-        }
-        let parties = Parties {
-            chain: self.view.chain,
-            me: self.view.me,
-            validators: &self.in_force.validators,
-            members: &self.view.executor.members(&self.view.index)?,
-        };
-        let random = || self.view.random();
-        Ok(Some(deposits::make(parties, header, dealing, random)))
-    }
-
-    /// Hands the dealing of a block out to every other validator.
-    pub(super) fn push_dealing(&self, block: BlockId) {
-        let Some(push) = self
-            .blocks
-            .get(&block)
-            .and_then(|candidate| candidate.push.clone())
-        else {
-            return;
-        };
-        for validator in self
-            .in_force
-            .validators
-            .iter()
-            .filter(|validator| validator.member != self.view.me)
-        {
-            let to = validator.member;
-            // Nobody waits for the acknowledgement: who misses the push pulls.
-            if let Err(error) = self.courier.ask_then(to, Protocol::Bodies, push.clone(), |_| ()) {
-                tracing::debug!(%to, %error, "could not push a dealing");
-            }
-        }
-    }
-
-    /// A member hands out a dealing, or asks for one.
-    pub(super) fn on_body_asked(
-        &mut self,
-        from: MemberId,
-        ask: BodyAsk,
-        reply: salus_net::Reply,
-    ) -> Result<(), Halt> {
-        let (answer, pushed) = match ask {
-            BodyAsk::Push(block) => (codec::encode(&BodyAnswer::Received), Some(block)),
-            BodyAsk::Pull { block } => (self.pulled_bytes(&block), None),
-        };
-        if let Err(error) = self.courier.net().answer(reply, answer) {
-            tracing::debug!(%from, %error, "could not answer");
-        }
-        match pushed {
-            // Only the proposer pushes; what others claim of its block says nothing about it.
-            Some(block) if block.header.proposer == from => self.on_dealing(from, *block),
-            _ => Ok(()),
-        }
-    }
-
-    fn pulled_bytes(&self, block: &BlockId) -> Vec<u8> {
-        let push = self
-            .blocks
-            .get(block)
-            .and_then(|candidate| candidate.push.as_ref());
-        let ask = push.and_then(|push| codec::decode_trusted::<BodyAsk>(push).ok());
-        codec::encode(&match ask {
-            Some(BodyAsk::Push(block)) => BodyAnswer::Dealing(block),
-            _ => BodyAnswer::Unknown,
-        })
-    }
-
-    /// Asks for a dealing whose push did not come: the proposer first, then everybody in turn.
-    pub(super) fn pull(&mut self, block: BlockId) {
-        let now = self.now();
-        let Some(wanted) = self.blocks.wanted.get_mut(&block) else {
-            return;
-        };
-        if wanted.pulls >= PULLS_MAX {
-            return;
-        }
-        let others: Vec<MemberId> = self
-            .in_force
-            .validators
-            .iter()
-            .map(|validator| validator.member)
-            .filter(|member| *member != self.view.me)
-            .collect();
-        let first = others
-            .iter()
-            .position(|member| *member == wanted.from)
-            .unwrap_or(0);
-        let turn = (first + usize::from(wanted.pulls)) % others.len().max(1);
-        wanted.pulls += 1;
-        self.timers.set(Alarm::Pull(block), now + PULL_INTERVAL);
-        let Some(from) = others.get(turn).copied() else {
-            return;
-        };
-        let inbox = self.inbox_sender.clone();
-        let question = codec::encode(&BodyAsk::Pull { block });
-        let asked = self
-            .courier
-            .ask_then(from, Protocol::Bodies, question, move |answer| {
-                let answer = answer
-                    .ok()
-                    .and_then(|bytes| codec::decode(&bytes, crate::wire::LARGE_MAX).ok());
-                let _ = inbox.try_send(super::Event::Pulled { from, block, answer }); // asked again if lost
-            });
-        if let Err(error) = asked {
-            tracing::debug!(%from, %error, "could not ask for a dealing");
-        }
-    }
-
-    pub(super) fn on_pulled(
-        &mut self,
-        from: MemberId,
-        block: BlockId,
-        answer: Option<BodyAnswer>,
-    ) -> Result<(), Halt> {
-        match answer {
-            Some(BodyAnswer::Dealing(dealt)) if dealt.header.id(&self.view.chain) == block => {
-                self.on_dealing(from, *dealt)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Judges a dealing and tells the core.
-    pub(super) fn on_dealing(&mut self, from: MemberId, dealt: DealtBlock) -> Result<(), Halt> {
-        let header = dealt.header.clone();
-        let block = header.id(&self.view.chain);
-        if header.height == self.tip.header.height.saturating_add(2) && from == header.proposer {
-            self.blocks.early = Some(dealt);
-            return Ok(());
-        }
-        let known = self.blocks.good.contains_key(&block) || self.blocks.bad.contains(&block);
-        if known || header.height != self.tip.header.height.next() || !self.blocks.has_room() {
-            return Ok(());
-        }
-        if self.consensus.height() != header.height {
-            // Its proposer has begun the height: begin it as well, so that the core takes the verdict.
-            self.summoned = true;
-            self.start_if_due()?;
-        }
-        let judged = self.judge(dealt)?;
-        let round = self
-            .blocks
-            .wanted
-            .get(&block)
-            .map_or(header.round, |wanted| wanted.round);
-        match judged {
-            Ok(candidate) => {
-                self.blocks.good.insert(block, candidate);
-                self.blocks.wanted.remove(&block);
-                self.feed(Input::Judged {
-                    round,
-                    header,
-                    valid: true,
-                })
-            }
-            Err(reason) if from == header.proposer => {
-                tracing::warn!(%from, height = %header.height, reason, "a proposed block is bad");
-                self.blocks.bad.insert(block);
-                self.blocks.wanted.remove(&block);
-                self.feed(Input::Judged {
-                    round,
-                    header,
-                    valid: false,
-                })
-            }
-            Err(reason) => {
-                tracing::warn!(%from, height = %header.height, reason, "a pulled dealing is bad; asking another member");
-                Ok(())
-            }
-        }
+    /// Keeps a block that was built or judged good. One that a quorum has prevoted is not dropped for others.
+    pub(super) fn add_good(&mut self, block: BlockId, candidate: Candidate) {
+        let consensus = &self.consensus;
+        let round = candidate.header.round;
+        self.blocks
+            .add_good(block, round, candidate, |id| consensus.has_polka(id));
     }
 
     /// Makes the own share of a block durable, and those of the blocks that it deals anew: before the vote for it. Where there
     /// is a deposit, that comes first: who finds the own share after a crash knows that the deposit was durable too.
     pub(super) fn keep_share(&mut self, block: BlockId) -> Result<(), Halt> {
-        if let Some(deposit) = self.blocks.take_deposit(&block) {
+        let deposit = self.blocks.get_mut(&block);
+        if let Some(deposit) = deposit.and_then(|candidate| candidate.deposit.take()) {
             self.view.deposits.put(block, &deposit)?;
         }
         let Some(candidate) = self.blocks.get(&block) else {
@@ -484,4 +249,118 @@ pub(super) fn shared(candidate: Candidate) -> (Arc<crate::recent::CommittedBlock
         Arc::new(crate::recent::CommittedBlock { header, ids, body }),
         executed,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use salus_types::Hash;
+
+    fn block(number: u32) -> BlockId {
+        BlockId::new(Hash::of_content(&number.to_be_bytes()))
+    }
+
+    fn round(number: u32) -> Round {
+        Round::new(number)
+    }
+
+    fn no_polka(_: BlockId) -> bool {
+        false
+    }
+
+    #[test]
+    fn good_blocks_make_room_for_newer_ones_but_for_those_that_a_quorum_prevoted() {
+        let mut blocks = Blocks::default();
+        let precious = block(1);
+        for number in 0..40 {
+            assert!(blocks.admits(&block(number), round(number), round(number)));
+            blocks.add_good(block(number), round(number), number, |id| id == precious);
+            let held = blocks.judged.values().filter(|judged| judged.good.is_some());
+            assert!(held.count() <= GOOD_MAX);
+            assert_eq!(blocks.get(&block(number)), Some(&number), "the newest stays");
+        }
+        assert_eq!(blocks.get(&precious), Some(&1));
+        assert!(blocks.get(&block(32)).is_none() && blocks.get(&block(33)).is_some());
+        assert_eq!(blocks.take(&precious), Some(1));
+    }
+
+    #[test]
+    fn dealings_that_nobody_proposed_never_keep_others_out() {
+        let mut blocks = Blocks::<u32>::default();
+        // A faulty validator deals without end, in all of its turns.
+        for number in 0..1_000 {
+            let dealt_in = round(number % 40);
+            if blocks.admits(&block(number), dealt_in, round(5)) {
+                assert!((5..=15).contains(&dealt_in.get()));
+                blocks.add_bad(block(number), dealt_in);
+            }
+        }
+        assert_eq!(blocks.judged.len(), 11 * UNPROPOSED_PER_ROUND_MAX);
+        assert!(!blocks.admits(&block(2_000), round(6), round(5)));
+        assert!(blocks.admits(&block(2_000), round(16), round(6)));
+        // What is signed for is judged whatever else came, in whichever round.
+        assert!(blocks.want(block(2_000), wanted(6)));
+        assert!(blocks.admits(&block(2_000), round(3), round(6)));
+        blocks.add_good(block(2_000), round(3), 7, no_polka);
+        assert!(!blocks.admits(&block(2_000), round(3), round(6)));
+        assert!(!blocks.want(block(2_000), wanted(7)));
+    }
+
+    #[test]
+    fn bad_blocks_are_remembered_up_to_a_bound() {
+        let mut blocks = Blocks::<u32>::default();
+        for number in 0..200 {
+            blocks.add_bad(block(number), round(number));
+        }
+        assert_eq!(blocks.judged.len(), BAD_MAX);
+        assert!(!blocks.admits(&block(199), round(199), round(199)));
+        assert!(blocks.get(&block(199)).is_none());
+    }
+
+    #[test]
+    fn the_latest_proposals_without_a_dealing_are_wanted() {
+        let mut blocks = Blocks::<u32>::default();
+        for number in 0..20 {
+            assert!(blocks.want(block(number), wanted(number)));
+        }
+        assert_eq!(blocks.wanted.len(), WANTED_MAX);
+        assert!(blocks.wanted(&block(11)).is_none());
+        let earlier = blocks.wanted(&block(12)).unwrap();
+        (earlier.pulls, earlier.reopening) = (5, true);
+        // Proposed once more: it is asked for again, and still being opened.
+        assert!(blocks.want(block(12), wanted(30)));
+        let again = blocks.wanted(&block(12)).unwrap();
+        assert_eq!((again.round.get(), again.pulls, again.reopening), (30, 0, true));
+    }
+
+    fn wanted(number: u32) -> Wanted {
+        let zero = Hash::ZERO;
+        Wanted {
+            header: Header {
+                height: Height::new(1),
+                round: Round::ZERO,
+                time: salus_types::Timestamp::ZERO,
+                proposer: MemberId::new(0),
+                parent: BlockId::new(zero),
+                validators: zero,
+                next_validators: zero,
+                sealing: salus_types::Sealing {
+                    suite: 1,
+                    threshold: 1,
+                    slots: 1,
+                    body_length: 0,
+                    sealed_length: 0,
+                },
+                body_commitment: zero,
+                share_root: zero,
+                receipts_root: zero,
+                state_root: zero,
+                gas_used: salus_types::Gas::ZERO,
+            },
+            round: round(number),
+            from: MemberId::new(0),
+            pulls: 0,
+            reopening: false,
+        }
+    }
 }

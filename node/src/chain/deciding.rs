@@ -7,10 +7,6 @@ use crate::wire::Direct;
 use salus_consensus::{Effect, Input, Message};
 use salus_store::SigningStep;
 use salus_types::{Evidence, Hash, Height, MemberId, Round, VoteKind, codec};
-use std::time::Duration;
-
-/// How long to wait for a pushed dealing before asking for it.
-const PUSH_PATIENCE: Duration = Duration::from_millis(150);
 
 /// Something that is about to leave under this member's signature.
 struct Signed {
@@ -168,12 +164,7 @@ impl Chain {
                 within,
             } => self.build(height, round, within)?,
             Effect::Restream { block, .. } => self.push_dealing(block),
-            Effect::WantBody { from, header, round } => {
-                let block = header.id(&self.view.chain);
-                if self.blocks.want(block, round, from) {
-                    self.timers.set(Alarm::Pull(block), self.now() + PUSH_PATIENCE);
-                }
-            }
+            Effect::WantBody { from, header, round } => self.want(from, header, round),
             Effect::Decided { certificate, header } => self.on_decided(header, certificate)?,
             Effect::Finalized { evidence, .. } | Effect::Abandoned { evidence, .. } => {
                 evidence

@@ -41,6 +41,11 @@ pub(crate) enum Event {
     },
     /// The archive could not gather a block that was decided here without its body.
     NotGathered { height: Height },
+    /// The archive opened a block that is being decided and whose dealing is lost, or could not.
+    Reopened {
+        header: Box<Header>,
+        block: Option<Arc<OpenedBlock>>,
+    },
     /// The archive opened a block that is to be dealt anew, or could not.
     Unsealed {
         height: Height,

@@ -4,7 +4,7 @@ use super::blocks::{Candidate, push_bytes};
 use super::{Chain, Halt, fault_or};
 use crate::wire::DealtBlock;
 use salus_execution::BlockEnv;
-use salus_seal::{CheckedDealing, Dealing, SUITE_SSMS};
+use salus_seal::{CheckedDealing, Dealing, OpenedBlock, SUITE_SSMS};
 use salus_types::{
     Body, Evidence, Header, Height, Sealing, Transaction, TransactionId, UnverifiedTransaction, ValidatorSet,
 };
@@ -38,6 +38,31 @@ impl Chain {
         candidate.deposit = self.make_deposit(&header, &checked)?;
         candidate.push = Some(push);
         Ok(Ok(candidate))
+    }
+
+    /// Judges a block that was opened from shares because its dealing is lost. The outer error halts, the inner one says what
+    /// is bad about the block.
+    ///
+    /// Only for a block that a quorum has prevoted. That its shares, computed again, lead to its share root says of its dealing
+    /// what [`Self::judge`] finds out. What it deals anew was checked, and its shares kept, by those who prevoted: this node
+    /// lacks its own of these and repairs them. Deposits, where there are some, were made by them too.
+    pub(super) fn judge_opened(
+        &self,
+        header: &Header,
+        opened: &OpenedBlock,
+    ) -> Result<Result<Candidate, String>, Halt> {
+        if let Err(reason) = self.check_header(header) {
+            return Ok(Err(reason));
+        }
+        let share = match opened.rederive(self.view.slot) {
+            Ok(share) => share,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let judged = self.judge_body(header, opened.body())?;
+        Ok(judged.map(|candidate| Candidate {
+            share: Some(share),
+            ..candidate
+        }))
     }
 
     fn open_dealing(&self, header: &Header, dealing: Vec<u8>) -> Result<CheckedDealing, String> {

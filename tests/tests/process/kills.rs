@@ -88,12 +88,13 @@ async fn stand_still(network: &Network, people: &mut People) -> TransactionId {
         .retrieve(patient, record, Purpose::Treatment, false)
         .await;
     people.doctor.move_to(network.remote(1).unwrap());
-    let Err(SessionError::Remote(RemoteError::StandsStill {
-        peers, waited, id, ..
-    })) = sent
-    else {
-        panic!("{sent:?}")
+    let stands_still = match sent.unwrap_err() {
+        SessionError::Remote(RemoteError::StandsStill {
+            peers, waited, id, ..
+        }) => Some((peers, waited, id)),
+        _ => None,
     };
+    let (peers, waited, id) = stands_still.unwrap();
     assert!(peers <= 1 && waited >= patience);
     id.parse().unwrap()
 }

@@ -2,18 +2,27 @@
 
 use salus::config::Config;
 use salus::home::{Home, ValidatorKeys};
+use salus_consensus::Message;
 use salus_genesis::Genesis;
 use salus_net::{Event, Events, Handle, Protocol};
 use salus_tests::Network;
 use salus_types::{
-    BlockId, ChainId, Hash, Header, Height, MemberId, SealedShare, ShareStatement, SignedShare, Slot, codec,
+    BlockId, ChainId, Hash, Header, Height, MemberId, Round, SealedShare, ShareStatement, SignedShare, Slot,
+    Vote, VoteKind, codec,
 };
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// The question for a share, as validators ask it: the number of the variant, the block, the root of its dealing, and the
 /// purpose `Read(None)`.
 type ShareAsk = (u8, Height, BlockId, Hash, [u8; 2]);
+
+/// A dealing as it is handed out: the number of the variant, the block, its dealing, and what it deals anew.
+type Push = (u8, Header, Vec<u8>, Vec<Vec<u8>>);
+
+/// A consensus message as it is sent: the number of the variant, and the encoded message.
+type Direct = (u8, Vec<u8>);
 
 /// A validator's place, taken by the test.
 pub(super) struct Rogue {
@@ -70,11 +79,12 @@ impl Rogue {
             header.share_root,
             [0, 0],
         );
-        let holder = MemberId::new(holder);
-        let asked = self
-            .handle
-            .request(holder, Protocol::Shares, codec::encode(&ask))
-            .unwrap();
+        self.ask(holder, Protocol::Shares, codec::encode(&ask)).await
+    }
+
+    async fn ask(&mut self, member: u16, protocol: Protocol, question: Vec<u8>) -> Vec<u8> {
+        let member = MemberId::new(member);
+        let asked = self.handle.request(member, protocol, question).unwrap();
         loop {
             match self.events.recv().await.unwrap() {
                 Event::Answer { id, result, .. } if id == asked => return result.unwrap(),
@@ -97,6 +107,61 @@ impl Rogue {
                 let answer = [&[0], &codec::encode(&self.lie(header, block))[..]].concat();
                 self.handle.answer(reply, answer).unwrap();
                 return;
+            }
+        }
+    }
+
+    /// Hands out dealings that are none, one for each of so many rounds of the height after `tip`, each twice.
+    pub(super) async fn hand_out_junk(&mut self, to: u16, tip: &Header, rounds: u8) {
+        for junk in 0..2 * rounds {
+            let header = Header {
+                height: tip.height.next(),
+                round: Round::new(u32::from(junk / 2)),
+                proposer: self.member,
+                ..tip.clone()
+            };
+            let push: Push = (0, header, vec![junk], Vec::new());
+            self.ask(to, Protocol::Bodies, codec::encode(&push)).await;
+        }
+    }
+
+    /// Votes as the others do, but never precommits a block; until so many of them have locked the same one, which is told.
+    pub(super) async fn vote_until_locked(&mut self, lockers: usize) -> (Height, BlockId) {
+        let (mut answered, mut locked) = (BTreeSet::new(), BTreeSet::new());
+        loop {
+            let Some(Event::Direct { from, bytes }) = self.events.recv().await else {
+                continue;
+            };
+            let Ok((0, message)) = codec::decode::<Direct>(&bytes, 64 << 10) else {
+                continue; // how far the other is
+            };
+            let Ok(Message::Vote(signed)) = Message::decode(&message) else {
+                continue;
+            };
+            let Vote {
+                kind,
+                height,
+                round,
+                block,
+                ..
+            } = signed.vote;
+            if let (VoteKind::Precommit, Some(id)) = (kind, block) {
+                locked.insert((height, id, from));
+                let same = locked
+                    .iter()
+                    .filter(|(at, other, _)| (*at, *other) == (height, id));
+                if same.count() == lockers {
+                    return (height, id);
+                }
+            } else if answered.insert((height, round, kind == VoteKind::Precommit)) {
+                let member = self.member;
+                let vote = Vote {
+                    member,
+                    ..signed.vote
+                };
+                let signed = vote.sign(&self.keys.consensus, &self.chain);
+                let direct: Direct = (0, Message::Vote(signed).encode());
+                self.handle.broadcast(codec::encode(&direct)).unwrap();
             }
         }
     }

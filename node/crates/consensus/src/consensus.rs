@@ -8,7 +8,7 @@ use arc_malachitebft_core_consensus::{
     Error as CoreError, Input as CoreInput, MisbehaviorEvidence, Params, State, ThresholdParams, process,
 };
 use arc_malachitebft_core_types::{ValuePayload, VoteExtensionPolicy};
-use salus_types::{Height, MemberId, Round, ValidatorSet};
+use salus_types::{BlockId, Height, MemberId, Round, ValidatorSet};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -122,6 +122,14 @@ impl Consensus {
     /// The validators of the started height; `None` before the first.
     pub fn validators(&self) -> Option<&ValidatorSet> {
         self.host.verifier.validators()
+    }
+
+    /// Whether a quorum of prevotes for a block is known, of any round of the started height.
+    ///
+    /// Each honest voter among them has judged the block good and holds its share durably: n - 2f of them at least.
+    pub fn has_polka(&self, block: BlockId) -> bool {
+        let polkas = self.core.iter().flat_map(|core| core.driver.polka_certificates());
+        polkas.into_iter().any(|polka| polka.value_id == block)
     }
 
     /// Whose turn it is to propose in a round of a height, if the validators of the started height decide it.

@@ -12,8 +12,9 @@ mod sim;
 
 use salus_consensus::Refusal;
 use salus_types::MemberId;
-use sim::Options;
+use sim::node::Node;
 use sim::world::World;
+use sim::{Blackout, Options};
 use std::time::Duration;
 
 fn no_harm(world: &World) {
@@ -143,6 +144,47 @@ fn a_validator_that_was_cut_off_catches_up() {
         ..Options::calm(5, 4, 40)
     });
     no_harm(&world);
+}
+
+/// Four validators lose power while two are locked on a block whose dealing was in memory only. One of those who voted for it
+/// never returns, and one of those who do has never seen the dealing: the locked ones accept no other block, and it can
+/// judge this one from shares only.
+fn after_a_blackout(gathers: bool) -> impl Iterator<Item = World> {
+    const HEIGHT: u64 = 5;
+    let pairs = (0..4).flat_map(|unseeing| (0..4).map(move |lost| (unseeing, lost)));
+    // Whoever deals sees its own dealing.
+    let proposer = |number: u16| u64::from(number) == HEIGHT % 4;
+    let pairs = pairs.filter(move |(unseeing, lost)| unseeing != lost && !proposer(*unseeing));
+    pairs.map(move |(unseeing, lost)| {
+        World::run_to_deadline(Options {
+            blackout: Some(Blackout {
+                height: HEIGHT,
+                unseeing,
+                lost,
+            }),
+            gathers,
+            deadline: Duration::from_secs(120),
+            ..Options::calm(7, 4, 10)
+        })
+    })
+}
+
+#[test]
+fn a_block_that_some_are_locked_on_is_judged_from_shares_when_its_dealing_is_lost() {
+    for world in after_a_blackout(true) {
+        assert!(world.is_done(), "{}", world.report());
+        no_harm(&world);
+        println!("{:?}: done at {:?}", world.options.blackout, world.now);
+    }
+}
+
+#[test]
+fn without_shares_nobody_would_decide_after_such_a_blackout() {
+    for world in after_a_blackout(false) {
+        assert!(!world.is_done(), "{}", world.report());
+        let decided = |node: &Node| node.disk.chain.len();
+        assert!(world.nodes.iter().all(|node| decided(node) == 4));
+    }
 }
 
 #[test]

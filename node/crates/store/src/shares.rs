@@ -422,6 +422,15 @@ impl ShareLog {
         }
     }
 
+    /// The header of a block above the tip whose own share is kept.
+    pub fn recent_header(&self, id: &BlockId) -> Result<Option<Header>, StoreError> {
+        let Some(at) = self.index.recent().get(&DealingKey::first(*id)) else {
+            return Ok(None);
+        };
+        let record = self.segments.read(at)?.filter(|record| record.id == *id);
+        Ok(record.map(|record| record.header))
+    }
+
     /// Blocks above the tip whose share is kept, lowest first: after the index was lost, what can be committed again
     /// without asking peers for shares. Up to `count`, from `from` on.
     pub fn recent_headers(&self, from: Height, count: usize) -> Result<Vec<(BlockId, Header)>, StoreError> {

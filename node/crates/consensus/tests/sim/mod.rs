@@ -35,8 +35,23 @@ pub(crate) struct Options {
     pub(crate) byzantine: Option<u16>,
     /// Cut off from all others between the two times.
     pub(crate) cut: Option<(u16, Duration, Duration)>,
+    /// All lose power at once.
+    pub(crate) blackout: Option<Blackout>,
+    /// Who can't get a dealing opens the block from shares.
+    pub(crate) gathers: bool,
     /// Record every effect into the trace.
     pub(crate) traced: bool,
+}
+
+/// Power fails as soon as two validators besides these have locked a block, before anybody has decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blackout {
+    /// At which height.
+    pub(crate) height: u64,
+    /// Gets no dealing of that height before.
+    pub(crate) unseeing: u16,
+    /// Votes like the others, and never comes back.
+    pub(crate) lost: u16,
 }
 
 impl Options {
@@ -53,6 +68,8 @@ impl Options {
             deadline: Duration::from_secs(600),
             byzantine: None,
             cut: None,
+            blackout: None,
+            gathers: true,
             traced: false,
         }
     }

@@ -10,6 +10,10 @@ pub(crate) enum Packet {
     Dealing { header: Header, good: bool },
     /// Asks for a dealing.
     Pull(BlockId),
+    /// Asks for a share of a block.
+    AskShare(BlockId),
+    /// Stands for a share, with the header under which it was kept.
+    Share(Header),
     /// Asks for the decision of a height.
     Ask(Height),
     /// The decision of a height.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     pub(crate) chain: Vec<(CommitCertificate, Header)>,
-    pub(crate) shares: BTreeSet<BlockId>,
+    pub(crate) shares: BTreeMap<BlockId, Header>,
     log_height: Height,
     log: Vec<Vec<u8>>,
     flushed: usize,
@@ -21,6 +21,8 @@ pub(crate) struct Memory {
     pub(crate) timers: BTreeSet<TimerId>,
     /// Dealings of blocks, and whether they are good.
     pub(crate) dealings: BTreeMap<BlockId, (Header, bool)>,
+    /// Whose shares of blocks came that were asked for.
+    pub(crate) gathered: BTreeMap<BlockId, BTreeSet<u16>>,
 }
 
 /// A validator's shell as far as consensus sees it.

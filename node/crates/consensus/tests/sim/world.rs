@@ -7,7 +7,7 @@ use salus_consensus::{Effect, Fault, Input, Message, Refusal, verify_double_vote
 use salus_types::{
     BlockId, CommitCertificate, DoubleVote, Hash, Header, Height, MemberId, Round, SignedVote, VoteKind,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Everything, and what must hold of it.
@@ -20,6 +20,8 @@ pub(crate) struct World {
     network: ChaCha8Rng,
     faults: ChaCha8Rng,
     content: ChaCha8Rng,
+    /// Who has locked a block of the height of the blackout, until it comes.
+    locked: Option<BTreeSet<u16>>,
     decided: BTreeMap<Height, BlockId>,
     votes: BTreeMap<(MemberId, Height, Round, VoteKind), Option<BlockId>>,
     proposals: BTreeMap<(MemberId, Height, Round), (BlockId, Option<Round>)>,
@@ -46,6 +48,7 @@ impl World {
             network: stream(1),
             faults: stream(2),
             content: stream(3),
+            locked: options.blackout.map(|_| BTreeSet::new()),
             decided: BTreeMap::new(),
             votes: BTreeMap::new(),
             proposals: BTreeMap::new(),
@@ -65,12 +68,21 @@ impl World {
 
     /// Runs until every node has every height; panics at the deadline.
     pub(crate) fn run(options: Options) -> Self {
+        let world = Self::run_to_deadline(options);
+        assert!(world.is_done(), "too late: {}", world.report());
+        world
+    }
+
+    /// Runs until every node has every height, or the deadline.
+    pub(crate) fn run_to_deadline(options: Options) -> Self {
         let mut world = Self::new(options);
         while !world.is_done() {
             let Some((&(at, sequence), _)) = world.queue.first_key_value() else {
                 panic!("nothing left to happen: {}", world.report());
             };
-            assert!(at <= world.options.deadline, "too late: {}", world.report());
+            if at > world.options.deadline {
+                break;
+            }
             let (number, life, event) = world.queue.remove(&(at, sequence)).unwrap();
             world.now = at;
             let node = &world.nodes[usize::from(number)];
@@ -82,11 +94,18 @@ impl World {
         world
     }
 
-    fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         let heights = self.options.heights;
-        self.nodes
-            .iter()
-            .all(|node| node.disk.chain.len() as u64 >= heights)
+        let mut returning = self.nodes.iter().filter(|node| !self.is_lost(node.number));
+        returning.all(|node| node.disk.chain.len() as u64 >= heights)
+    }
+
+    fn is_lost(&self, number: u16) -> bool {
+        self.locked.is_none()
+            && self
+                .options
+                .blackout
+                .is_some_and(|blackout| blackout.lost == number)
     }
 
     pub(crate) fn report(&self) -> String {
@@ -248,7 +267,38 @@ impl World {
         node.consensus = None;
         node.crashes += 1;
         node.disk.crash(luck);
-        self.later(number, down, Event::Restart);
+        if !self.is_lost(number) {
+            self.later(number, down, Event::Restart);
+        }
+    }
+
+    /// Power fails once two have locked a block; whether this message is lost with it.
+    fn power_fails(&mut self, number: u16, message: &Message) -> bool {
+        let (Some(blackout), Some(locked)) = (self.options.blackout, &mut self.locked) else {
+            return false;
+        };
+        let Message::Vote(SignedVote { vote, .. }) = message else {
+            return false;
+        };
+        let locks = vote.kind == VoteKind::Precommit && vote.block.is_some();
+        if !locks || vote.height.get() != blackout.height {
+            return false;
+        }
+        if number != blackout.lost {
+            locked.insert(number);
+        }
+        if locked.len() == 2 {
+            assert!(!locked.contains(&blackout.unseeing));
+            self.locked = None;
+            (0..self.options.nodes).for_each(|number| self.crash(number));
+        }
+        true
+    }
+
+    /// Whether a dealing does not get through before the power fails.
+    fn is_unseen(&self, number: u16, header: &Header) -> bool {
+        let blackout = self.options.blackout.filter(|_| self.locked.is_some());
+        blackout.is_some_and(|blackout| (blackout.unseeing, blackout.height) == (number, header.height.get()))
     }
 
     fn effect(&mut self, number: u16, effect: Effect) {
@@ -257,11 +307,8 @@ impl World {
             Effect::WalFlush => self.node(number).disk.flush(),
             Effect::KeepShare(id) => {
                 let node = self.node(number);
-                assert!(
-                    node.memory.dealings.contains_key(&id),
-                    "a share to keep without a dealing"
-                );
-                node.disk.shares.insert(id);
+                let (header, _) = node.memory.dealings[&id].clone();
+                node.disk.shares.insert(id, header);
             }
             Effect::Broadcast(message) => self.broadcast(number, &message),
             Effect::SetTimer { id, after } => {
@@ -335,6 +382,9 @@ impl World {
             return self.broadcast_twice(number, message);
         }
         self.check_own(number, message);
+        if self.power_fails(number, message) {
+            return;
+        }
         self.send_all(number, &Packet::Message(bytes));
     }
 
@@ -348,7 +398,7 @@ impl World {
                 let before = *self.votes.entry(place).or_insert(vote.block);
                 assert_eq!(before, vote.block, "a double vote: {}", self.report());
                 if let (VoteKind::Precommit, Some(id)) = (vote.kind, vote.block) {
-                    let kept = self.node(number).disk.shares.contains(&id);
+                    let kept = self.node(number).disk.shares.contains_key(&id);
                     assert!(kept, "a precommit before the share: {}", self.report());
                 }
             }
@@ -425,6 +475,7 @@ impl World {
                 let from = MemberId::new(from);
                 self.handle(number, Input::Message { from, message });
             }
+            Packet::Dealing { header, .. } if self.is_unseen(number, &header) => {}
             Packet::Dealing { header, good } => {
                 let node = self.node(number);
                 if header.height < node.disk.next_height() || node.memory.dealings.len() > 64 {
@@ -439,6 +490,12 @@ impl World {
                     self.send(number, from, Packet::Dealing { header, good });
                 }
             }
+            Packet::AskShare(id) => {
+                if let Some(header) = self.node(number).disk.shares.get(&id).cloned() {
+                    self.send(number, from, Packet::Share(header));
+                }
+            }
+            Packet::Share(header) => self.gather(number, from, header),
             Packet::Ask(height) => self.tell(number, from, height),
             Packet::Decision(certificate, header) => self.adopt(number, from, certificate, header),
         }
@@ -462,12 +519,30 @@ impl World {
         let node = self.node(number);
         let undecided = node.consensus.as_ref().is_some_and(|one| !one.is_finalized());
         if undecided && !node.memory.dealings.contains_key(&id) {
+            let has_polka = node.consensus.as_ref().is_some_and(|one| one.has_polka(id));
             self.send(number, from, Packet::Pull(id));
+            if has_polka && self.options.gathers {
+                self.send_all(number, &Packet::AskShare(id));
+            }
             let from = (from + 1) % self.options.nodes;
             let retry = Duration::from_millis(200);
             if self.now < self.options.deadline / 2 {
                 self.later(number, retry, Event::PullAgain { from, id });
             }
+        }
+    }
+
+    /// Takes a share of a block whose dealing is gone; k of them are as good as the dealing.
+    fn gather(&mut self, number: u16, from: u16, header: Header) {
+        let id = header.id(&chain());
+        let node = self.node(number);
+        let own = node.disk.shares.contains_key(&id).then_some(number);
+        let holders = node.memory.gathered.entry(id).or_default();
+        holders.extend(own.into_iter().chain([from]));
+        let enough = holders.len() >= usize::from(header.sealing.threshold);
+        if enough && !node.memory.dealings.contains_key(&id) {
+            node.memory.dealings.insert(id, (header.clone(), true));
+            self.judge_soon(number, header, true);
         }
     }
 
@@ -512,7 +587,7 @@ impl World {
         let set = set_of(&self.options, header.height);
         if set.get(MemberId::new(number)).is_some() {
             assert!(
-                self.node(number).disk.shares.contains(&id),
+                self.node(number).disk.shares.contains_key(&id),
                 "decided without the own share"
             );
         }

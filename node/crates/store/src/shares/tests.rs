@@ -202,6 +202,13 @@ fn after_a_lost_index_the_log_gives_back_headers_and_shares() {
     let headers = store.shares.recent_headers(Height::new(1), 100).unwrap();
     let expected: Vec<_> = kept.iter().map(|(id, header, _)| (*id, header.clone())).collect();
     assert_eq!(headers, expected);
+    for (id, header) in &expected {
+        assert_eq!(store.shares.recent_header(id).unwrap().as_ref(), Some(header));
+    }
+    assert_eq!(
+        store.shares.recent_header(&BlockId::new(Hash::ZERO)).unwrap(),
+        None
+    );
     let again = run(&store, 9);
     assert_eq!(again, kept);
     assert_eq!(store.shares.missing(10).unwrap(), []);
