@@ -35,6 +35,10 @@
 //! [`Engine`] and [`Module`] are `Send + Sync`; a run stays on its caller's thread. One run, with everything it calls,
 //! uses less than 1 MiB of native stack for contract code; give threads that run contracts 8 MiB or more.
 //!
+//! # Schemas
+//!
+//! [`schema`] reads what a contract says of itself out of its artefact, and writes it for other languages. No run looks at it.
+//!
 //! # Invariants
 //!
 //! - Only this crate names wasmtime.
@@ -62,6 +66,7 @@ mod instrument;
 mod invocation;
 mod lent;
 mod run;
+pub mod schema;
 
 pub use admission::{AdmissionError, limit};
 pub use engine::{Effort, Engine, EngineConfig, Module};

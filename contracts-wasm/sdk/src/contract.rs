@@ -4,6 +4,7 @@ use crate::host;
 use crate::{Ctx, Decode, Encode};
 use alloc::vec::Vec;
 use salus_abi::codec;
+use salus_abi::schema::{Description, Entry};
 
 /// Ends a call with an error code; its writes and events are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,21 @@ impl Abort {
     pub const UNKNOWN_ENTRY: Self = Self(0xff00);
 }
 
-/// What a handler may return: a value, or a value or [`Abort`].
+/// A contract: what [`macro@salus_sdk_macros::contract`] writes for its struct.
+pub trait Contract: Sized {
+    /// Where the state lies.
+    const STATE: Self;
+    /// What the schema says of it, besides its entries.
+    const DESCRIPTION: Description;
+}
+
+/// The entries of a contract: what [`macro@salus_sdk_macros::contract_impl`] writes for its methods.
+pub trait Entries: Contract {
+    /// What the schema says of them.
+    const ENTRIES: &'static [Entry];
+}
+
+/// What a handler may return: a value or a [`Codes`](crate::Codes) as error or [`Abort`]; a rule's decision.
 pub trait Answer {
     /// The value.
     type Value: Encode;
@@ -25,11 +40,11 @@ pub trait Answer {
     fn answer(self) -> Result<Self::Value, Abort>;
 }
 
-impl<T: Encode> Answer for Result<T, Abort> {
+impl<T: Encode, E: Into<Abort>> Answer for Result<T, E> {
     type Value = T;
 
     fn answer(self) -> Result<T, Abort> {
-        self
+        self.map_err(Into::into)
     }
 }
 
@@ -113,10 +128,14 @@ macro_rules! contract {
     };
 }
 
-/// What [`contract!`](crate::contract) expands to; not for contracts themselves.
+/// What the macros' code calls; not for contracts themselves.
 #[doc(hidden)]
 pub mod exports {
     use super::{Abort, Answer, Ctx, Decode, Vec, codec, host};
+    use salus_abi::schema::Code;
+
+    /// Smaller numbers are the access contract's.
+    const OWN_REASONS: u16 = 256;
 
     /// Sets room aside for an input.
     pub fn room(len: i32) -> i32 {
@@ -128,6 +147,18 @@ pub mod exports {
         match run(&mut Ctx::new(), host::input(ptr, len)) {
             Ok(answer) => host::output(answer),
             Err(Abort(code)) => host::abort(code),
+        }
+    }
+
+    /// Fails the compilation of a rule whose reasons are not its own.
+    pub const fn own_reasons(reasons: &[Code]) {
+        let mut index = 0;
+        while index < reasons.len() {
+            assert!(
+                reasons[index].code >= OWN_REASONS,
+                "a rule's own reasons start at 256"
+            );
+            index = index.saturating_add(1);
         }
     }
 
@@ -193,7 +224,7 @@ pub mod exports {
         fn an_input_starts_with_the_number_of_its_entry() {
             assert_eq!(numbered(&[3, 9, 9]), Ok((3, &[9, 9][..])));
             assert_eq!(numbered(&[]), Err(Abort::BAD_INPUT));
-            let nothing = write(&mut Ctx::new(), &[], |_, ()| Ok(PrincipalId::new(1)));
+            let nothing = write(&mut Ctx::new(), &[], |_, ()| Ok::<_, Abort>(PrincipalId::new(1)));
             assert_eq!(nothing, Ok(vec![1]));
         }
     }

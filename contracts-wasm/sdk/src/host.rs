@@ -1,7 +1,12 @@
 //! The imports of `salus0`, raw, and a safe function over each: the only module that hands out pointers.
 #![allow(unsafe_code, reason = "imports take pointers; each call says why it is sound")]
 
+#[cfg(test)]
+mod model;
+
 use alloc::vec::Vec;
+#[cfg(test)]
+pub(crate) use model::{get, next, remove, set};
 
 /// Declares the imports. Off the chain the same names exist, so that contracts are type-checked and linted
 /// natively, but there is nobody to answer them.
@@ -16,6 +21,7 @@ macro_rules! imports {
         }
 
         #[cfg(not(target_arch = "wasm32"))]
+        #[cfg_attr(test, allow(dead_code, reason = "the state is a model in tests"))]
         mod raw {
             $(
                 #[allow(clippy::panic, reason = "a contract has no host here, and must not go on without one")]
@@ -54,6 +60,7 @@ imports! {
 }
 
 /// Room for a first try at a state value; larger ones cost a second call.
+#[cfg_attr(test, allow(dead_code, reason = "the state is a model in tests"))]
 const STATE_ROOM: usize = 256;
 /// Room for a first try at another contract's answer.
 const CALL_ROOM: usize = 1024;
@@ -83,6 +90,7 @@ fn fill(room: usize, call: impl Fn(*mut u8, i32) -> i32) -> Option<Vec<u8>> {
     Some(buffer)
 }
 
+#[cfg(not(test))]
 pub(crate) fn get(key: &[u8]) -> Option<Vec<u8>> {
     // SAFETY: the key is readable, `out` writable for `cap` bytes; the host checks both against the memory.
     fill(STATE_ROOM, |out, cap| unsafe {
@@ -90,17 +98,20 @@ pub(crate) fn get(key: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
+#[cfg(not(test))]
 pub(crate) fn set(key: &[u8], value: &[u8]) {
     // SAFETY: both slices are readable for their lengths.
     unsafe { raw::state_set(key.as_ptr(), length(key), value.as_ptr(), length(value)) }
 }
 
+#[cfg(not(test))]
 pub(crate) fn remove(key: &[u8]) {
     // SAFETY: the slice is readable for its length.
     unsafe { raw::state_del(key.as_ptr(), length(key)) }
 }
 
 /// The first entry with `prefix` whose key is greater than `after`: its key and value.
+#[cfg(not(test))]
 pub(crate) fn next(prefix: &[u8], after: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut key = fill(STATE_ROOM, |out, cap| {
         // SAFETY: as in `get`.

@@ -1,16 +1,16 @@
 //! What a Salus contract is written with.
 //!
 //! A contract is a core WebAssembly module that speaks the interface `salus0` ([`salus_abi::host`]). This crate
-//! hides its pointers behind typed storage, a context and a macro that wires entries to plain functions:
+//! hides its pointers behind typed storage, a context and macros that wire entries to plain methods:
 //!
 //! ```text
 //!  transaction / query / access request
 //!        |  bytes
-//!  contract! { ... }      decodes the argument, finds the handler, encodes the answer
+//!  #[contract_impl]       decodes the argument, finds the method, encodes the answer
 //!        |  values
-//!  fn grant(cx: &mut Ctx, argument: GrantAccess) -> Result<u32, Abort>
+//!  fn grant(&self, cx: &mut Ctx, argument: GrantAccess) -> Result<u32, Abort>
 //!        |
-//!  Ctx, Item, Map         the chain: caller, block time, roles, state, events, other contracts
+//!  self.grants, Ctx       the chain: state (Item, Map, Index), caller, block time, roles, events, other contracts
 //!        |
 //!  host                   the only module with raw imports
 //! ```
@@ -18,19 +18,35 @@
 //! A whole rule, which refuses every research request of a hospital:
 //!
 //! ```
-//! use salus_sdk::abi::access::{AccessRequest, Purpose, RuleDecision};
-//! use salus_sdk::{Ctx, contract};
+//! use salus_sdk::prelude::*;
 //!
-//! fn decide(_cx: &Ctx, request: AccessRequest) -> RuleDecision {
-//!     match request.purpose {
-//!         Purpose::Research => RuleDecision::Deny { reason: 256 },
-//!         _ => RuleDecision::Abstain,
-//!     }
+//! /// No research here.
+//! #[contract(state_version = 1, reasons = Reason::TABLE)]
+//! pub struct NoResearch {}
+//!
+//! /// Why it refuses.
+//! #[derive(Clone, Copy, Debug, Codes)]
+//! pub enum Reason {
+//!     /// The hospital takes part in no research.
+//!     NoResearch = 256,
 //! }
 //!
-//! contract! { decide: decide; }
+//! #[contract_impl]
+//! impl NoResearch {
+//!     /// Refuses research.
+//!     #[decide]
+//!     pub fn decide(&self, _cx: &Ctx, request: AccessRequest) -> RuleDecision {
+//!         match request.purpose {
+//!             Purpose::Research => deny(Reason::NoResearch),
+//!             _ => abstain(),
+//!         }
+//!     }
+//! }
 //! # fn main() {}
 //! ```
+//!
+//! What the macros see they also write down: entries with their numbers, types, events, errors, reasons and the places of the state
+//! stand in the artefact's custom section `salus_schema` ([`salus_abi::schema`]), which costs no gas.
 //!
 //! ## Invariants
 //!
@@ -45,16 +61,32 @@ extern crate alloc;
 
 mod context;
 mod contract;
+mod decision;
 mod host;
 #[cfg(target_arch = "wasm32")]
 mod memory;
 mod storage;
+mod text;
 
 pub use context::Ctx;
 #[doc(hidden)]
 pub use contract::exports;
-pub use contract::{Abort, Answer};
+pub use contract::{Abort, Answer, Contract, Entries};
+pub use decision::{Codes, abstain, deny, oblige};
 pub use salus_abi as abi;
 pub use salus_abi::codec::{Decode, Encode};
 pub use salus_abi::{ContractId, MemberId, PrincipalId, RecordNumber};
-pub use storage::{Item, Key, Map, StartsWith};
+pub use storage::{Descending, Index, Item, Key, Map, StartsWith, Stored};
+pub use text::Text;
+
+/// Everything that most contracts use: `use salus_sdk::prelude::*;`
+pub mod prelude {
+    pub use crate::abi::access::{AccessRequest, Obligations, Purpose, RecordClass, RuleDecision};
+    pub use crate::abi::registry::Role;
+    pub use crate::abi::schema::Schema;
+    pub use crate::{
+        Abort, Codes, ContractId, Ctx, Decode, Descending, Encode, Index, Item, Map, MemberId, PrincipalId,
+        RecordNumber, Text, abstain, deny, oblige,
+    };
+    pub use salus_sdk_macros::{Codes, Schema, contract, contract_impl};
+}

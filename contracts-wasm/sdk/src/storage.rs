@@ -1,26 +1,32 @@
 //! Typed entries of a contract's own state.
 //!
-//! An [`Item`] lies at one byte, a [`Map`]'s entry at one byte and its key. Keys have fixed lengths, so no key is
-//! the beginning of another and entries of a map lie in the order of their keys.
+//! An [`Item`] lies at one byte, an entry of a [`Map`] or an [`Index`] at one byte and its key. Keys have fixed lengths, so
+//! no key is the beginning of another, and entries lie in the order of their keys. The host scans upwards only: what is
+//! wanted newest first is kept under [`Descending`] keys.
 
-use crate::{ContractId, Ctx, Decode, Encode, MemberId, PrincipalId, RecordNumber, host};
+mod index;
+mod key;
+
+use crate::{Ctx, Decode, Encode, host};
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
+use core::ops::Range;
 use salus_abi::codec;
-use salus_abi::registry::PatientAddress;
+use salus_abi::schema::{Schema, SlotKind, Type};
 
-/// A key of a [`Map`]: fixed length, big-endian, so that the order of the bytes is the order of the keys.
-pub trait Key: Sized {
-    /// Appends the bytes of the key.
-    fn write(&self, out: &mut Vec<u8>);
+pub use index::Index;
+pub use key::{Descending, Key, StartsWith};
 
-    /// Reads the key from the start of `bytes` and moves past it; `None` if they are too short.
-    fn read(bytes: &mut &[u8]) -> Option<Self>;
+/// A field of a contract, as the schema shows it.
+pub trait Stored {
+    /// How it is kept.
+    const KIND: SlotKind;
+    /// What its entries are found by.
+    const KEY: &'static Type;
+    /// What its entries hold.
+    const VALUE: &'static Type;
 }
-
-/// Keys of type `Self` begin with a `P`, so a [`Map`] can be scanned for it.
-pub trait StartsWith<P: Key>: Key {}
 
 /// One value of a contract's state.
 pub struct Item<T> {
@@ -88,15 +94,89 @@ impl<K: Key, V: Encode + Decode<()>> Map<K, V> {
     where
         K: StartsWith<P>,
     {
-        let prefix = path(self.place, start);
-        let mut after = Vec::new();
-        core::iter::from_fn(move || {
-            let (key, value) = host::next(&prefix, &after)?;
-            let entry = (K::read(&mut key.get(1..)?)?, own(&value));
-            after = key;
-            Some(entry)
-        })
+        entries(Scan::prefix(path(self.place, start)))
     }
+
+    /// The entries with keys from `range.start` to before `range.end`, in the order of their keys, at most `limit`.
+    pub fn range<'a>(
+        &self,
+        _: &'a Ctx,
+        range: Range<K>,
+        limit: usize,
+    ) -> impl Iterator<Item = (K, V)> + use<'a, K, V> {
+        entries(Scan::range(self.place, &range)).take(limit)
+    }
+}
+
+/// Reads a map's entries while it goes through their keys.
+fn entries<K: Key, V: Decode<()>>(mut scan: Scan) -> impl Iterator<Item = (K, V)> {
+    core::iter::from_fn(move || {
+        let (key, value) = scan.next()?;
+        Some((K::read(&mut key.get(1..)?)?, own(&value)))
+    })
+}
+
+/// Where a walk through the state stands.
+struct Scan {
+    /// All keys begin with it.
+    prefix: Vec<u8>,
+    /// All keys are greater than it; empty at the start.
+    after: Vec<u8>,
+    /// All keys are less than it, if there is an end besides the prefix.
+    end: Option<Vec<u8>>,
+}
+
+impl Scan {
+    fn prefix(prefix: Vec<u8>) -> Self {
+        Self {
+            prefix,
+            after: Vec::new(),
+            end: None,
+        }
+    }
+
+    fn range<K: Key>(place: u8, range: &Range<K>) -> Self {
+        Self {
+            prefix: alloc::vec![place],
+            after: before(path(place, &range.start)),
+            end: Some(path(place, &range.end)),
+        }
+    }
+
+    fn next(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (key, value) = host::next(&self.prefix, &self.after)?;
+        if self.end.as_ref().is_some_and(|end| key >= *end) {
+            return None;
+        }
+        self.after.clone_from(&key);
+        Some((key, value))
+    }
+}
+
+/// The greatest path of the same length that is less than `path`, since the host's scans leave out where they start;
+/// empty if there is none of this place.
+fn before(mut path: Vec<u8>) -> Vec<u8> {
+    for index in (1..path.len()).rev() {
+        let Some(byte) = path.get_mut(index) else { break };
+        let (less, borrowed) = byte.overflowing_sub(1);
+        *byte = less;
+        if !borrowed {
+            return path;
+        }
+    }
+    Vec::new()
+}
+
+impl<T: Schema> Stored for Item<T> {
+    const KIND: SlotKind = SlotKind::Item;
+    const KEY: &'static Type = &Type::Unit;
+    const VALUE: &'static Type = T::TYPE;
+}
+
+impl<K: Schema, V: Schema> Stored for Map<K, V> {
+    const KIND: SlotKind = SlotKind::Map;
+    const KEY: &'static Type = K::TYPE;
+    const VALUE: &'static Type = V::TYPE;
 }
 
 fn path(place: u8, key: &impl Key) -> Vec<u8> {
@@ -125,85 +205,6 @@ fn broken(line: &str) -> ! {
         panic!("broken state")
     }
 }
-
-/// The first bytes as an array, and moves past them.
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, rest) = bytes.split_first_chunk::<N>()?;
-    *bytes = rest;
-    Some(*taken)
-}
-
-macro_rules! number_key {
-    ($($name:ident($inner:ty)),*) => {
-        $(impl Key for $name {
-            fn write(&self, out: &mut Vec<u8>) {
-                out.extend_from_slice(&self.get().to_be_bytes());
-            }
-
-            fn read(bytes: &mut &[u8]) -> Option<Self> {
-                take(bytes).map(|bytes| Self::new(<$inner>::from_be_bytes(bytes)))
-            }
-        })*
-    };
-}
-
-number_key!(
-    PrincipalId(u32),
-    RecordNumber(u32),
-    ContractId(u32),
-    MemberId(u16)
-);
-
-impl<const N: usize> Key for [u8; N] {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        take(bytes)
-    }
-}
-
-impl Key for PatientAddress {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.area.to_be_bytes());
-        out.extend_from_slice(&self.pid);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        let area = u16::from_be_bytes(take(bytes)?);
-        Some(Self {
-            area,
-            pid: take(bytes)?,
-        })
-    }
-}
-
-impl<A: Key, B: Key> Key for (A, B) {
-    fn write(&self, out: &mut Vec<u8>) {
-        self.0.write(out);
-        self.1.write(out);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        Some((A::read(bytes)?, B::read(bytes)?))
-    }
-}
-
-impl<A: Key, B: Key, C: Key> Key for (A, B, C) {
-    fn write(&self, out: &mut Vec<u8>) {
-        self.0.write(out);
-        self.1.write(out);
-        self.2.write(out);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        Some((A::read(bytes)?, B::read(bytes)?, C::read(bytes)?))
-    }
-}
-
-impl<A: Key, B: Key> StartsWith<A> for (A, B) {}
-impl<A: Key, B: Key, C: Key> StartsWith<A> for (A, B, C) {}
 
 impl<T> fmt::Debug for Item<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

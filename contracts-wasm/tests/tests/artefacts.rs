@@ -8,7 +8,7 @@ use salus_abi::access::RuleScope;
 use salus_abi::{ContractId, MemberId};
 use salus_contract_tests::who::{ADMIN, DOCTOR, PATIENT, STRANGER};
 use salus_contract_tests::{MONDAY_MORNING_MS, World, artefact, artefact_bytes};
-use salus_office_hours::OfficeHours;
+use salus_office_hours::Hours;
 
 #[test]
 fn artefacts_are_admitted_and_small() {
@@ -59,7 +59,7 @@ fn decisions_are_cheap() {
     let permit = world.retrieve(DOCTOR, &treat(0)).gas_used;
     let refusal = world.retrieve(STRANGER, &treat(0)).gas_used;
     let rule = ContractId::new(3);
-    let hours = OfficeHours {
+    let hours = Hours {
         opens: 0,
         closes: 1440,
         days: 127,

@@ -8,14 +8,17 @@ use salus_abi::access::{Decision, Purpose, RecordClass, RuleScope, Standing, err
 use salus_abi::{ContractId, MemberId};
 use salus_contract_tests::who::{ADMIN, DOCTOR, OTHER_ADMIN, PATIENT, STRANGER};
 use salus_contract_tests::{MONDAY_MORNING_MS, World};
-use salus_office_hours::{OUTSIDE_HOURS, OfficeHours};
+use salus_office_hours::{Hours, Reason};
 
 const NOW: u64 = MONDAY_MORNING_MS;
 const HOUR_MS: u64 = 3_600_000;
 const RULE: ContractId = ContractId::new(3);
 const HOSPITAL: RuleScope = RuleScope::Organisation(MemberId::new(0));
 
-const HOURS: OfficeHours = OfficeHours {
+/// The rule's reason, as decisions carry it.
+const OUTSIDE_HOURS: u16 = Reason::OutsideHours as u16;
+
+const HOURS: Hours = Hours {
     opens: 8 * 60,
     closes: 18 * 60,
     days: 0b001_1111,
@@ -189,7 +192,7 @@ fn only_admins_register_and_only_contracts_that_answer() {
 #[test]
 fn senseless_hours_are_not_instantiated() {
     let mut world = World::new();
-    let never = OfficeHours {
+    let never = Hours {
         opens: 600,
         closes: 600,
         ..HOURS

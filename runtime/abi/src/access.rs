@@ -3,9 +3,12 @@
 use crate::{ContractId, MemberId, PrincipalId, RecordNumber};
 use alloc::vec::Vec;
 use bincode::{Decode, Encode};
+#[cfg(feature = "schema")]
+use salus_sdk_macros::{AbiSchema as Schema, abi_codes};
 
 /// Why someone wants to read; the codes of HL7 v3 PurposeOfUse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum Purpose {
     /// TREAT
     Treatment,
@@ -56,6 +59,7 @@ impl Purpose {
 
 /// A set of purposes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Purposes(u8);
 
 impl Purposes {
@@ -79,6 +83,7 @@ impl Purposes {
 
 /// What kind of record it is: coarse on purpose, since it stands in the clear on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum RecordClass {
     /// Encounters, conditions, whole bundles.
     Clinical,
@@ -129,6 +134,7 @@ impl RecordClass {
 
 /// How far a grant reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum Scope {
     /// One record.
     Record(RecordNumber),
@@ -140,6 +146,7 @@ pub enum Scope {
 
 /// A patient's permission for one principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Grant {
     /// What may be read.
     pub scope: Scope,
@@ -151,6 +158,7 @@ pub struct Grant {
 
 /// What the chain knows of a record: never its content.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Record {
     /// BLAKE3 of the ciphertext; the digest in its CIDv1.
     pub digest: [u8; 32],
@@ -172,6 +180,7 @@ pub struct Record {
 
 /// A member's signed statement that it durably holds its piece of an author's record of a patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct StoredReceipt {
     /// Which member; its piece is the one of the same position in the dealing.
     pub member: MemberId,
@@ -265,6 +274,7 @@ pub fn log_head_key(patient: PrincipalId) -> [u8; 5] {
 
 /// A record of a patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct RecordId {
     /// Whose.
     pub patient: PrincipalId,
@@ -274,6 +284,7 @@ pub struct RecordId {
 
 /// A ticket is found by what it releases to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct TicketId {
     /// Whose record.
     pub patient: PrincipalId,
@@ -285,6 +296,7 @@ pub struct TicketId {
 
 /// Permission to release one record to one principal for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Ticket {
     /// For what.
     pub purpose: Purpose,
@@ -295,6 +307,7 @@ pub struct Ticket {
 /// Asks for a ticket to have blocks opened, under the open policy `ticket`. Callers: auditors and admins, for blocks that are
 /// there, at most [`OPEN_HEIGHTS_MAX`] of them; patients, for those that extend their own access log. Not while penalised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct OpenBlocks {
     /// The first height, at least 1.
     pub from: u64,
@@ -306,6 +319,7 @@ pub struct OpenBlocks {
 
 /// Permission to have blocks opened for a while. A principal has one at most: a new one takes the place of the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct OpenTicket {
     /// The first height.
     pub from: u64,
@@ -321,6 +335,7 @@ pub struct OpenTicket {
 
 /// Puts a stored record on the chain. Callers: doctors and managers, the patient, and the patient's devices.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct AddRecord {
     /// Whose.
     pub patient: PrincipalId,
@@ -342,6 +357,7 @@ pub struct AddRecord {
 
 /// Lets a principal read. Caller: the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct GrantAccess {
     /// Who may read.
     pub grantee: PrincipalId,
@@ -351,6 +367,7 @@ pub struct GrantAccess {
 
 /// Ends a grant. Caller: the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct RevokeAccess {
     /// Who could read.
     pub grantee: PrincipalId,
@@ -360,6 +377,7 @@ pub struct RevokeAccess {
 
 /// Asks for a record. Callers: anyone registered; the answer is logged either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Retrieve {
     /// Whose.
     pub patient: PrincipalId,
@@ -373,6 +391,7 @@ pub struct Retrieve {
 
 /// Lifts a penalty. Callers: an admin of the penalised principal's hospital.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct LiftPenalty {
     /// Whose penalty.
     pub principal: PrincipalId,
@@ -380,6 +399,7 @@ pub struct LiftPenalty {
 
 /// Whose requests a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum RuleScope {
     /// Requests by principals of a hospital.
     Organisation(MemberId),
@@ -391,6 +411,7 @@ pub enum RuleScope {
 
 /// Adds a rule contract, or removes it. Callers: an admin; for a hospital's own scope only of that hospital.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct RegisterRule {
     /// Which requests it looks at.
     pub scope: RuleScope,
@@ -402,6 +423,7 @@ pub struct RegisterRule {
 
 /// What a rule is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct AccessRequest {
     /// Whose record.
     pub patient: PrincipalId,
@@ -419,6 +441,7 @@ pub struct AccessRequest {
 
 /// What a rule answers. Rules combine with deny-overrides; a grant or an emergency is needed besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum RuleDecision {
     /// Nothing against it.
     Abstain,
@@ -436,6 +459,7 @@ pub enum RuleDecision {
 
 /// What comes with a permit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Obligations(pub u8);
 
 impl Obligations {
@@ -457,6 +481,7 @@ impl Obligations {
 
 /// The contract's answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum Decision {
     /// A ticket was written.
     Permit {
@@ -477,6 +502,7 @@ pub enum Decision {
 }
 
 /// Reason codes of decisions.
+#[cfg_attr(feature = "schema", abi_codes)]
 pub mod reason {
     /// A grant of the patient covers the request.
     pub const GRANTED: u16 = 1;
@@ -522,6 +548,7 @@ pub mod reason {
 
 /// How a principal stands after its refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum Standing {
     /// Never refused since the last lift.
     Good,
@@ -552,6 +579,7 @@ pub const EMERGENCY_TICKET_MS: u64 = 2 * 60 * 1000;
 
 /// Where a patient's access log stands: the state proves that a log shown is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct LogHead {
     /// Entries so far.
     pub count: u64,
@@ -561,6 +589,7 @@ pub struct LogHead {
 
 /// One attempt to read, as it stands in a patient's access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct LogEntry {
     /// Whose log.
     pub patient: PrincipalId,
@@ -582,6 +611,7 @@ pub struct LogEntry {
 
 /// A grant with the principal it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct GrantEntry {
     /// Who may read.
     pub grantee: PrincipalId,
@@ -593,6 +623,7 @@ pub struct GrantEntry {
 
 /// What the access contract emits.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum AccessEvent {
     /// An attempt to read.
     Access(LogEntry),
@@ -638,6 +669,7 @@ pub enum AccessEvent {
 }
 
 /// Error codes of the access contract's `abort`.
+#[cfg_attr(feature = "schema", abi_codes)]
 pub mod error {
     /// The caller's role does not allow this.
     pub const NOT_ALLOWED: u16 = 1;

@@ -8,6 +8,7 @@ macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty), $label:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+        #[cfg_attr(feature = "schema", derive(salus_sdk_macros::AbiSchema))]
         pub struct $name($inner);
 
         impl $name {

@@ -6,9 +6,12 @@
 use crate::{MemberId, PrincipalId};
 use alloc::vec::Vec;
 use bincode::{Decode, Encode};
+#[cfg(feature = "schema")]
+use salus_sdk_macros::{AbiSchema as Schema, abi_codes};
 
 /// What a principal does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 #[repr(u8)]
 pub enum Role {
     /// Owns records.
@@ -47,6 +50,7 @@ impl Role {
 
 /// Whether a principal may act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum Status {
     /// May act.
     Active,
@@ -56,6 +60,7 @@ pub enum Status {
 
 /// {AID, PID}: an area-based, pseudonymous address of a patient (Nguyen et al. 2019, section IV).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct PatientAddress {
     /// AID: a coarse area code, for routing.
     pub area: u16,
@@ -65,6 +70,7 @@ pub struct PatientAddress {
 
 /// What the registry keeps of a principal.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Principal {
     /// Verifies its transactions (ed25519).
     pub signing_key: [u8; 32],
@@ -106,6 +112,7 @@ pub mod query {
 
 /// What the chain passes to `salus_instantiate` of the registry at genesis.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Instantiate {
     /// The first principals, numbered from 0 in this order.
     pub principals: Vec<Principal>,
@@ -114,6 +121,7 @@ pub struct Instantiate {
 /// AddUser of the paper. Callers: an admin or manager of the same organisation; only an admin adds admins,
 /// managers, operators and auditors.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct AddUser {
     /// Verifies the new principal's transactions.
     pub signing_key: [u8; 32],
@@ -127,6 +135,7 @@ pub struct AddUser {
 
 /// DeleteUser of the paper. Callers: an admin or manager of the same organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct DeleteUser {
     /// Who may no longer act.
     pub principal: PrincipalId,
@@ -134,6 +143,7 @@ pub struct DeleteUser {
 
 /// New keys for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct RotateKeys {
     /// The new signing key.
     pub signing_key: [u8; 32],
@@ -145,6 +155,7 @@ pub struct RotateKeys {
 
 /// Sets or clears an attribute. Callers: an admin of the same organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct SetAttribute {
     /// Whose attribute.
     pub principal: PrincipalId,
@@ -161,6 +172,7 @@ pub fn principal_key(principal: PrincipalId) -> [u8; 5] {
 }
 
 /// Error codes of the registry's `abort`.
+#[cfg_attr(feature = "schema", abi_codes)]
 pub mod error {
     /// The caller's role or organisation does not allow this.
     pub const NOT_ALLOWED: u16 = 1;

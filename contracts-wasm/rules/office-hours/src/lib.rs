@@ -1,35 +1,34 @@
 //! A rule: records are read during office hours, unless the glass is broken.
 //!
-//! ```text
-//! 'h'    OfficeHours    set once, when the contract is instantiated
-//! ```
-//!
 //! A hospital deploys it with its own hours and registers it with the access contract for its own people. It never
 //! refuses emergencies, nor patients who read their own records.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-use salus_sdk::abi::access::{AccessRequest, RuleDecision};
-use salus_sdk::{Abort, Ctx, Decode, Encode, Item, contract};
+use salus_sdk::prelude::*;
 
-/// The reason of a refusal: outside office hours.
-pub const OUTSIDE_HOURS: u16 = 256;
-
-/// The entries of `salus_query`, by number.
-pub mod query {
-    /// No argument, output `Option<OfficeHours>`.
-    pub const HOURS: u8 = 0;
-}
-
-const HOURS: Item<OfficeHours> = Item::new(b'h');
 const MINUTE_MS: u64 = 60_000;
 const DAY_MINUTES: u64 = 24 * 60;
 /// No place on earth is further from UTC.
 const OFFSET_MAX: u16 = 14 * 60;
 
-/// When an office is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[bincode(crate = "bincode")]
+/// Records are read during office hours, unless the glass is broken.
+#[contract(state_version = 1, reasons = Reason::TABLE)]
 pub struct OfficeHours {
+    /// When the office is open. Set once, when the contract is instantiated.
+    #[at(b'h')]
+    hours: Item<Hours>,
+}
+
+/// Why the rule refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Codes)]
+pub enum Reason {
+    /// Outside office hours.
+    OutsideHours = 256,
+}
+
+/// When an office is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Schema)]
+pub struct Hours {
     /// First open minute of the day, local time, 0..1440.
     pub opens: u16,
     /// First closed minute of the day, local time, up to 1440; after `opens`.
@@ -40,7 +39,38 @@ pub struct OfficeHours {
     pub offset: i16,
 }
 
+#[contract_impl]
 impl OfficeHours {
+    /// Sets the hours; they must make sense.
+    #[instantiate]
+    pub fn instantiate(&self, cx: &mut Ctx, hours: Hours) -> Result<(), Abort> {
+        if !hours.is_valid() {
+            return Err(Abort::BAD_INPUT);
+        }
+        self.hours.set(cx, &hours);
+        Ok(())
+    }
+
+    /// The hours.
+    #[query]
+    pub fn hours(&self, cx: &Ctx) -> Result<Option<Hours>, Abort> {
+        Ok(self.hours.get(cx))
+    }
+
+    /// Refuses outside the hours, but neither emergencies nor patients who read their own records.
+    #[decide]
+    pub fn decide(&self, cx: &Ctx, request: AccessRequest) -> RuleDecision {
+        let exempt = request.emergency || request.requester == request.patient;
+        let open = |hours: Hours| hours.covers(cx.time_ms());
+        if exempt || self.hours.get(cx).is_some_and(open) {
+            abstain()
+        } else {
+            deny(Reason::OutsideHours)
+        }
+    }
+}
+
+impl Hours {
     /// Whether the numbers make sense.
     pub fn is_valid(&self) -> bool {
         self.opens < self.closes
@@ -60,35 +90,6 @@ impl OfficeHours {
     }
 }
 
-contract! {
-    instantiate: instantiate;
-    query { query::HOURS => hours }
-    decide: decide;
-}
-
-fn instantiate(cx: &mut Ctx, argument: OfficeHours) -> Result<(), Abort> {
-    if !argument.is_valid() {
-        return Err(Abort::BAD_INPUT);
-    }
-    HOURS.set(cx, &argument);
-    Ok(())
-}
-
-fn hours(cx: &Ctx, (): ()) -> Result<Option<OfficeHours>, Abort> {
-    Ok(HOURS.get(cx))
-}
-
-fn decide(cx: &Ctx, request: AccessRequest) -> RuleDecision {
-    let exempt = request.emergency || request.requester == request.patient;
-    if exempt || HOURS.get(cx).is_some_and(|hours| hours.covers(cx.time_ms())) {
-        RuleDecision::Abstain
-    } else {
-        RuleDecision::Deny {
-            reason: OUTSIDE_HOURS,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +98,7 @@ mod tests {
     const MONDAY: u64 = 1_767_571_200_000;
     const HOUR: u64 = 60 * MINUTE_MS;
 
-    const WEEKDAYS: OfficeHours = OfficeHours {
+    const WEEKDAYS: Hours = Hours {
         opens: 8 * 60,
         closes: 18 * 60,
         days: 0b001_1111,
@@ -118,13 +119,13 @@ mod tests {
 
     #[test]
     fn hours_are_local() {
-        let hanoi = OfficeHours {
+        let hanoi = Hours {
             offset: 7 * 60,
             ..WEEKDAYS
         };
         assert!(hanoi.covers(MONDAY + HOUR), "08:00 there");
         assert!(!hanoi.covers(MONDAY + 11 * HOUR), "18:00 there");
-        let new_york = OfficeHours {
+        let new_york = Hours {
             offset: -5 * 60,
             ..WEEKDAYS
         };
@@ -136,28 +137,28 @@ mod tests {
     fn senseless_hours_are_refused() {
         assert!(WEEKDAYS.is_valid());
         assert!(
-            !OfficeHours {
+            !Hours {
                 closes: 8 * 60,
                 ..WEEKDAYS
             }
             .is_valid()
         );
         assert!(
-            !OfficeHours {
+            !Hours {
                 closes: 1441,
                 ..WEEKDAYS
             }
             .is_valid()
         );
         assert!(
-            !OfficeHours {
+            !Hours {
                 days: 0x80,
                 ..WEEKDAYS
             }
             .is_valid()
         );
         assert!(
-            !OfficeHours {
+            !Hours {
                 offset: i16::MIN,
                 ..WEEKDAYS
             }
