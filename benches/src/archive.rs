@@ -93,7 +93,7 @@ pub enum ArchiveError {
 ///
 /// When validators do not run, or anything is refused, lost or opened otherwise than it was sealed.
 pub async fn run(settings: &Settings, progress: impl Fn(&str)) -> Result<Report, ArchiveError> {
-    let load_before = machine::load();
+    let (description, load_before) = (machine::description(), machine::load());
     let mut report = Report::default();
     progress("sealing, checking and opening 1 MiB on one processor");
     sealed(&mut report, &sealing::measure(settings.seed)?);
@@ -145,7 +145,7 @@ pub async fn run(settings: &Settings, progress: impl Fn(&str)) -> Result<Report,
     progress("access transactions at full load");
     let added = throughput::kept(&settings.load, &progress).await?;
     accessed(&mut report, &added);
-    report.notes.push(machine::description());
+    report.notes.push(description);
     report.notes.push(format!(
         "Other work on the machine: load {load_before:.1} when it began, {:.1} when it ended.",
         machine::load()

@@ -107,7 +107,7 @@ pub fn run(settings: &Settings, goes_on: impl Fn(&str) -> bool) -> Result<Sheet,
         true => Ok(()),
         false => Err(StorageError::Void("interrupted".into())),
     };
-    let (begun, load_before) = (Instant::now(), machine::load());
+    let (begun, machine, load_before) = (Instant::now(), machine::description(), machine::load());
     let mut sheet = Sheet::default();
     let cells = plan(settings.quick);
     for (number, cell) in (1..).zip(&cells) {
@@ -133,7 +133,7 @@ pub fn run(settings: &Settings, goes_on: impl Fn(&str) -> bool) -> Result<Sheet,
         command: command(settings),
         seed: settings.seed,
         took: begun.elapsed(),
-        machine: machine::description(),
+        machine,
         load_before,
         load_after: machine::load(),
     };
