@@ -100,7 +100,8 @@ pub(crate) fn run(command: &ShareLogCommand, output: Output) -> Result<(), CliEr
     match findings.wrong_count {
         0 => Ok(()),
         count => Err(CliError::Damaged(format!(
-            "{count} places of the share log are damaged: the validator rebuilds what they cost from other members"
+            "the share log is damaged in {count} {}: the validator rebuilds what that costs from other members",
+            if count == 1 { "place" } else { "places" }
         ))),
     }
 }
@@ -292,8 +293,8 @@ impl Findings {
             ),
             ("records", total.records.to_string()),
             ("heights", self.heights_text()),
-            ("more than one record", duplicates.to_string()),
-            ("heights in between without", gaps_text),
+            ("further records of a height", duplicates.to_string()),
+            ("heights without a record", gaps_text),
             ("fragments", bytes_text(total.fragment_bytes)),
             ("overhead", overhead_text(&total)),
             ("damaged bytes", total.damaged_bytes.to_string()),

@@ -213,6 +213,9 @@ impl Table for JournaledTable {
 
     /// A batch that is too large for a journal reaches the database at once, and is durable on return.
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let mut writer = self.writer();
         if journal::weight(&batch) + 64 > BATCH_BYTES_MAX {
             self.remember(batch);
