@@ -116,10 +116,16 @@ fn an_index_that_is_overwritten_or_cannot_be_opened_is_rebuilt_and_its_validator
         people.grant().await;
         people.doctor.move_to(network.remote(2).unwrap());
         let index = network.home(2).unwrap().join("data").join("index");
+        // The database, and the journal that stands before it.
         let overwrite = || {
-            let database = index.join("db");
-            let length = fs::metadata(&database).unwrap().len();
-            fs::write(&database, vec![0xa5; usize::try_from(length).unwrap()]).unwrap();
+            for entry in fs::read_dir(&index).unwrap() {
+                let entry = entry.unwrap();
+                let name = entry.file_name().into_string().unwrap();
+                if name == "db" || name.starts_with("journal-") {
+                    let length = entry.metadata().unwrap().len();
+                    fs::write(entry.path(), vec![0xa5; usize::try_from(length).unwrap()]).unwrap();
+                }
+            }
         };
         let break_snapshot = || fs::write(index.join("snap.00000000000000FF"), b"damage").unwrap();
         lose_index(network, &mut people, &overwrite).await;
