@@ -41,8 +41,15 @@ pub(super) struct Journal {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     generation: u64,
-    file: Arc<dyn File>,
+    file: JournalFile,
     length: u64,
+}
+
+/// The file of a journal; clones are the same file.
+#[derive(Clone, Debug)]
+pub(super) struct JournalFile {
+    file: Arc<dyn File>,
+    path: PathBuf,
 }
 
 /// What stood in a journal.
@@ -83,20 +90,21 @@ impl Journal {
             disk,
             folder: folder.to_path_buf(),
             generation,
-            file,
+            file: JournalFile { file, path },
             length: 0,
         };
-        let replayed = journal.replay(&path)?;
+        let replayed = journal.replay()?;
         Ok((journal, replayed))
     }
 
-    fn replay(&mut self, path: &Path) -> Result<Replayed, StoreError> {
-        let length = self.file.length().attempt("read", path)?;
+    fn replay(&mut self) -> Result<Replayed, StoreError> {
+        let JournalFile { file, path } = &self.file;
+        let length = file.length().attempt("read", path)?;
         if length > JOURNAL_BYTES_MAX {
             return Err(damaged("is too long"));
         }
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let bytes = read_up_to(&*self.file, 0, length).attempt("read", path)?;
+        let bytes = read_up_to(&**file, 0, length).attempt("read", path)?;
         let mut replayed = Replayed::default();
         let (mut rest, mut sound) = (bytes.as_slice(), 0u64);
         while let Found::Frame { payload, length } = FORMAT.read(rest) {
@@ -105,8 +113,8 @@ impl Journal {
             sound += length as u64;
         }
         if !rest.is_empty() {
-            self.file.truncate(sound).attempt("cut", path)?;
-            self.file.sync().attempt("sync", path)?;
+            file.truncate(sound).attempt("cut", path)?;
+            file.sync().attempt("sync", path)?;
             replayed.cut_at = Some(sound);
         }
         self.length = sound;
@@ -122,20 +130,17 @@ impl Journal {
         self.length
     }
 
-    /// Writes a batch of at most [`BATCH_BYTES_MAX`]; durable with [`Self::sync`].
+    /// Writes a batch of at most [`BATCH_BYTES_MAX`]; durable with [`JournalFile::sync`].
     pub(super) fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let bytes = encode(batch, self.generation)?;
-        let path = self.folder.join(name(self.generation));
-        self.file
-            .write_all_at(&bytes, self.length)
-            .attempt("write", &path)?;
+        let JournalFile { file, path } = &self.file;
+        file.write_all_at(&bytes, self.length).attempt("write", path)?;
         self.length += bytes.len() as u64;
         Ok(())
     }
 
-    pub(super) fn sync(&self) -> Result<(), StoreError> {
-        let path = self.folder.join(name(self.generation));
-        self.file.sync().attempt("sync", &path)
+    pub(super) fn file(&self) -> JournalFile {
+        self.file.clone()
     }
 
     /// Goes on with an empty journal for the next generation, in which all that this one holds is durable already.
@@ -143,6 +148,13 @@ impl Journal {
         let (next, _) = Self::open(Arc::clone(&self.disk), &self.folder, self.generation + 1)?;
         *self = next;
         Ok(())
+    }
+}
+
+impl JournalFile {
+    /// Makes everything that was appended durable.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync().attempt("sync", &self.path)
     }
 }
 

@@ -230,13 +230,18 @@ impl Table for JournaledTable {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let mut writer = self.writer();
-        writer.syncs = writer.syncs.saturating_add(1);
-        let Writer { journal, syncs } = &*writer;
-        if journal.length() > self.limits.bytes || *syncs >= self.limits.syncs {
-            return self.take_in(&mut writer);
-        }
-        journal.sync()
+        let file = {
+            let mut writer = self.writer();
+            writer.syncs = writer.syncs.saturating_add(1);
+            let is_full = writer.journal.length() > self.limits.bytes || writer.syncs >= self.limits.syncs;
+            if is_full {
+                return self.take_in(&mut writer);
+            }
+            writer.journal.file()
+        };
+        // Without the lock: who applies meanwhile need not wait for the disk. If the journal is taken in meanwhile, all of it is
+        // durable in the database.
+        file.sync()
     }
 
     /// Of the folder, in which the journal stands.
