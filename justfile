@@ -16,7 +16,7 @@ lagging:
 
 # Ten members come and six go again, under load: some minutes.
 members-long:
-    cargo test -p salus-tests --test process grows_from_four_to_ten -- --ignored --nocapture
+    cargo test -p salus-tests --test process grows_from_four_to_seven_to_ten -- --ignored --nocapture
 
 lint:
     cargo fmt --all -- --check

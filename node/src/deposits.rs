@@ -111,15 +111,17 @@ pub(crate) fn parcel(deposit: Deposit, member: MemberId) -> Result<Option<Parcel
 }
 
 /// Puts the share that `subject` names together from another member's deposit; `None` if its envelope is for something
-/// else. The share is unchecked: the archive compares it with the header, as it does with any.
-pub(crate) fn open_parcel(
+/// else, or for none of these keys of its receiver. The share is unchecked: the archive compares it with the header, as it does with any.
+pub(crate) fn open_parcel<'a>(
     subject: BlockKeyShare,
-    secret: &ReleaseSecret,
+    secrets: impl IntoIterator<Item = &'a ReleaseSecret>,
     slot: Slot,
     header: &Header,
     parcel: Parcel,
 ) -> Option<SealedShare> {
-    let key_share = subject.open(secret, &parcel.envelope)?;
+    let key_share = secrets
+        .into_iter()
+        .find_map(|secret| subject.open(secret, &parcel.envelope))?;
     let share = KeylessShare {
         slot,
         path: parcel.path,

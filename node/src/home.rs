@@ -240,6 +240,11 @@ impl ValidatorKeys {
         all.find(|key| key.public() == *public)
     }
 
+    /// Release keys, the one in use first: what was sealed to this member before or after a change opens with another one.
+    pub fn releases(&self) -> impl Iterator<Item = &ReleaseSecret> {
+        std::iter::once(&self.release).chain(&self.other_releases)
+    }
+
     /// The public keys.
     pub fn public(&self) -> MemberKeys {
         MemberKeys {

@@ -89,9 +89,7 @@ fn release_piece(
 
 /// Checks a piece under the release key to which it was sealed: the one in use, or one from before or after a change.
 fn opened<'a>(view: &'a View, piece: &Piece, root: &Hash) -> Option<(CheckedPiece, &'a ReleaseSecret)> {
-    let keys = &view.keys;
-    let mut secrets = std::iter::once(&keys.release).chain(&keys.other_releases);
-    secrets.find_map(|secret| {
+    view.keys.releases().find_map(|secret| {
         let checked = piece.clone().check(&view.chain, view.me, root, secret).ok()?;
         Some((checked, secret))
     })

@@ -6,12 +6,15 @@
 //! | sync, repair | any member | any member, at a bounded rate |
 //! | reseal | any member, while an operator's job covers the block | the same |
 //!
+//! A member that has left gets no share of what was dealt anew since, whatever it asks for.
+//!
 //! Why a member asks is its own word: one that names repair opens what it likes. So every question is logged, here and
 //! in metrics, for all to compare with what the member had lost.
 
 use crate::view::View;
 use crate::wire::{SharePurpose, Withheld};
 use salus_api::{Release, ReleasePurpose};
+use salus_execution::members;
 use salus_genesis::OpenPolicy;
 use salus_types::abi::access::{self, OpenTicket};
 use salus_types::abi::registry::Status;
@@ -93,6 +96,7 @@ pub(crate) fn decide(
         SharePurpose::Sync => (ReleasePurpose::Sync, None, view.releases.spend(view, member)),
         SharePurpose::Reseal => (ReleasePurpose::Reseal, None, may_reseal(view, height)),
     };
+    let decision = decision.and_then(|()| dealt_with(view, member, height));
     let release = Release {
         first: view.clock.wall(),
         last: view.clock.wall(),
@@ -146,6 +150,23 @@ pub(crate) fn may_open(
         return Err(Withheld::NotAllowed);
     }
     Ok(())
+}
+
+/// Whether a member was still one when a block was dealt anew, if it was.
+fn dealt_with(view: &View, member: MemberId, height: Height) -> Result<(), Withheld> {
+    let busy = |error: String| {
+        tracing::error!(error, "whether a member has left could not be decided");
+        Withheld::Busy
+    };
+    let Some(dealing) = view.resealed(height).map_err(|error| busy(error.to_string()))? else {
+        return Ok(());
+    };
+    let former = members::former_member(&view.index, member).map_err(|fault| busy(fault.0))?;
+    // It decides one height more after the block that removes it.
+    match former.filter(|former| dealing.dealt_at > former.removed.next()) {
+        Some(_) => Err(Withheld::NotAllowed),
+        None => Ok(()),
+    }
 }
 
 /// Whether the job under way, as this node knows it, deals a block anew. One that it dealt already may be asked for a little

@@ -12,7 +12,9 @@ use salus_api::{RepairStatus, ScrubStatus, SyncPhase, SyncStatus};
 use salus_archive::{ReadError, RepairFailure, RepairProgress, SyncProgress};
 use salus_execution::Executor;
 use salus_genesis::Params;
-use salus_store::{ChainStore, DepositStore, PieceStore, Resealing, ShareLog, SnapshotFiles, StoreError};
+use salus_store::{
+    ChainStore, DepositStore, PieceStore, RESEALING_TERMS_MAX, Resealing, ShareLog, SnapshotFiles, StoreError,
+};
 use salus_types::{
     BlockId, ChainId, CommitCertificate, Header, Height, MemberId, ShareCommitment, ShareReceipt, Slot,
     UnverifiedTransaction, Validator, codec,
@@ -162,6 +164,18 @@ impl View {
         dealing.map_err(|fault| StoreError::IndexDamaged(fault.0))
     }
 
+    /// The dealing that the own share in the share log is of: the one in force, but for the moment in which a state was taken over and
+    /// its reseals are still told to the index. `None`: there is no such block.
+    pub(crate) fn kept_dealing(&self, height: Height) -> Result<Option<ShareCommitment>, StoreError> {
+        match self.index.resealing(height)? {
+            None => Ok(self.index.header(height)?.map(|header| (&header).into())),
+            Some(kept) => {
+                let damaged = || StoreError::IndexDamaged(format!("the dealing in force of height {height}"));
+                resealed_terms(&kept).ok_or_else(damaged).map(Some)
+            }
+        }
+    }
+
     /// This member as a holder of shares.
     pub(crate) fn holder(&self) -> Validator {
         Validator {
@@ -187,6 +201,12 @@ impl View {
     pub(crate) fn random(&self) -> [u8; 32] {
         crate::random_bytes()
     }
+}
+
+/// The dealing that the share log keeps: the reverse of [`resealing`]. `None` if its terms are none, or another dealing's.
+pub(crate) fn resealed_terms(kept: &Resealing) -> Option<ShareCommitment> {
+    let commitment: ShareCommitment = codec::decode(&kept.terms, RESEALING_TERMS_MAX).ok()?;
+    (resealing(&commitment) == *kept).then_some(commitment)
 }
 
 /// A later dealing as the share log keeps it: with all that is needed to open its shares.

@@ -64,9 +64,11 @@ impl Archivist {
         Ok(())
     }
 
-    /// Names the deposit of a committed height, or deletes it: another block was decided.
+    /// Names the deposit of a committed height, or deletes it: another block was decided, or this one was dealt anew, and the
+    /// certificate of the block that did proves that enough members hold the new shares.
     fn name_deposit(&mut self, height: Height, id: BlockId) -> Result<(), StoreError> {
-        if self.view.index.block_id(height)? != Some(id) {
+        let is_other = self.view.index.block_id(height)? != Some(id);
+        if is_other || self.view.resealed(height)?.is_some() {
             return self.view.deposits.remove(height, id);
         }
         let Some(header) = self.view.index.header(height)?.map(Box::new) else {
@@ -205,7 +207,7 @@ impl Archivist {
             block: header.id(&view.chain),
             member: view.me,
         };
-        deposits::open_parcel(subject, &view.keys.release, view.slot, header, parcel)
+        deposits::open_parcel(subject, view.keys.releases(), view.slot, header, parcel)
     }
 
     fn give(

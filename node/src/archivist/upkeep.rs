@@ -7,7 +7,7 @@ use crate::view::View;
 use salus_api::{ScrubPass, ScrubStatus};
 use salus_seal::CheckedShare;
 use salus_store::{ShareCheck, StoreError};
-use salus_types::{Height, SealedShare, Timestamp, codec};
+use salus_types::{Height, SealedShare, ShareCommitment, Timestamp, codec};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -199,12 +199,14 @@ impl Upkeep {
 
     /// Whether a share was found damaged, and how many bytes were read.
     fn check(&mut self, height: Height) -> Result<(bool, u64), StoreError> {
+        // Before the share: a block that is committed in between may put another dealing in force.
+        let dealing = self.view.kept_dealing(height)?;
         let (is_sound, bytes) = match self.view.shares.scrub(height)? {
             ShareCheck::Absent => return Ok((false, 0)),
             ShareCheck::Damaged => (false, 0),
             ShareCheck::Sound(share) => {
                 let bytes = share.fragment.len() as u64;
-                (self.is_of_its_block(height, share)?, bytes)
+                (self.is_of_dealing(height, dealing, share)?, bytes)
             }
         };
         let pass = &mut self.record.current;
@@ -221,19 +223,21 @@ impl Upkeep {
     }
 
     /// A share whose checksum holds may still be another one than the block's: bad memory, a bad repair.
-    fn is_of_its_block(&self, height: Height, share: SealedShare) -> Result<bool, StoreError> {
-        // The header names the first dealing; what replaced it is checked by who opens it.
-        if self.view.index.resealing(height)?.is_some() {
-            return Ok(true);
-        }
-        let Some(header) = self.view.index.header(height)? else {
+    fn is_of_dealing(
+        &self,
+        height: Height,
+        dealing: Option<ShareCommitment>,
+        share: SealedShare,
+    ) -> Result<bool, StoreError> {
+        let Some(dealing) = dealing else {
             return Ok(true);
         };
-        let is_sound = CheckedShare::check(share, &header).is_ok();
-        if !is_sound {
-            self.view.shares.condemn(height)?;
+        let is_sound = CheckedShare::check(share, dealing).is_ok();
+        if is_sound || self.view.kept_dealing(height)? != Some(dealing) {
+            return Ok(true); // or it was dealt anew meanwhile: the next pass looks again
         }
-        Ok(is_sound)
+        self.view.shares.condemn(height)?;
+        Ok(false)
     }
 
     /// Gives up shares that a reseal has replaced: the quorum that decided it holds the new ones. In the midst of a job only

@@ -10,6 +10,7 @@
 //! Opened bodies and redealings live in memory only. Nothing here is precious: what is done stands in the state, and a
 //! proposer that fails is followed by another one.
 
+use super::following::Seat;
 use super::timers::Alarm;
 use super::{Chain, Halt};
 use crate::archivist;
@@ -372,7 +373,11 @@ impl Chain {
             metrics::counter!("salus_blocks_resealed_total").increment(reseals.len() as u64);
         }
         for lost in reseals.iter().filter(|reseal| reseal.share.is_none()) {
-            self.tell_archive(archivist::Event::Wanted(lost.height));
+            match self.seat {
+                // Nobody gives a member that has left its share of a new dealing.
+                Seat::Removed(_) => self.view.shares.remove(lost.height)?,
+                _ => self.tell_archive(archivist::Event::Wanted(lost.height)),
+            }
         }
         self.prepare_reseals()?;
         let left = self

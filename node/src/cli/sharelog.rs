@@ -3,11 +3,12 @@
 use super::CliError;
 use super::output::{Output, bytes_text, table};
 use crate::home::{Home, HomeError};
+use crate::view::resealed_terms;
 use clap::Subcommand;
 use salus_genesis::Genesis;
 use salus_seal::CheckedShare;
 use salus_store::{InspectedRecord, KeyCheck, ShareLogItem, StoreKey, StoreLock, inspect_share_log};
-use salus_types::{ChainId, Height};
+use salus_types::{ChainId, Height, ShareCommitment};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -67,7 +68,7 @@ struct Findings {
     without_key: u64,
     /// Records whose id could not be compared for want of the network's.
     without_chain: u64,
-    /// Shares of resealed blocks, whose dealing the record's header does not describe.
+    /// How many of those are of later dealings than their blocks' own.
     resealed: u64,
 }
 
@@ -218,14 +219,15 @@ impl Findings {
         match &record.key {
             KeyCheck::NoKey => self.without_key = self.without_key.saturating_add(1),
             KeyCheck::Refuses => return Some("the storage key does not open its key share".into()),
-            KeyCheck::Opens(_) if record.resealing.is_some() => {
-                self.resealed = self.resealed.saturating_add(1);
-            }
             KeyCheck::Opens(share) => {
-                if let Err(error) = CheckedShare::check(share.clone(), &record.header) {
+                let Some(dealing) = dealing_of(record) else {
+                    return Some("it does not say which dealing its share is of".into());
+                };
+                if let Err(error) = CheckedShare::check(share.clone(), dealing) {
                     return Some(format!("the share does not belong to the block: {error}"));
                 }
                 self.checked = self.checked.saturating_add(1);
+                self.resealed = self.resealed.saturating_add(u64::from(dealing.is_reseal()));
             }
         }
         None
@@ -301,6 +303,7 @@ impl Findings {
         ];
         if verifies {
             rows.push(("shares checked whole", self.checked.to_string()));
+            rows.push(("of these of resealed blocks", self.resealed.to_string()));
             let reasons = self.unchecked(source);
             if !reasons.is_empty() {
                 rows.push(("not checked", reasons.join("; ")));
@@ -336,9 +339,6 @@ impl Findings {
                 self.without_chain
             ));
         }
-        if self.resealed > 0 {
-            reasons.push(format!("share roots of {} resealed shares", self.resealed));
-        }
         reasons
     }
 
@@ -372,6 +372,14 @@ impl Findings {
             });
         }
         value
+    }
+}
+
+/// What a record's share is checked against: its header, or the later dealing that it names for the same block.
+fn dealing_of(record: &InspectedRecord) -> Option<ShareCommitment> {
+    match &record.resealing {
+        None => Some((&record.header).into()),
+        Some(kept) => resealed_terms(kept).filter(|dealing| dealing.height == record.header.height),
     }
 }
 

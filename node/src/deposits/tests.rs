@@ -91,10 +91,12 @@ impl Network {
         }
     }
 
-    /// What a member makes of the parcel that was sent to it.
+    /// What a member makes of the parcel that was sent to it, which has changed its keys since.
     fn receive(&self, member: u16, header: &Header, parcel: Parcel) -> Option<SealedShare> {
         let (subject, at) = (self.subject(member, header), usize::from(member));
-        open_parcel(subject, &self.secrets[at], self.members[at].slot, header, parcel)
+        let renewed = ReleaseSecret::from_seed(&[200; 32]);
+        let secrets = [&renewed, &self.secrets[at]];
+        open_parcel(subject, secrets, self.members[at].slot, header, parcel)
     }
 }
 

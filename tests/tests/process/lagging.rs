@@ -95,7 +95,7 @@ async fn make_blocks(people: &People, blocks: u64) -> u64 {
 }
 
 /// The height of the snapshot that a validator took over last, from its metrics; 0 if it took none.
-async fn leapt(network: &Network, validator: usize) -> u64 {
+pub(super) async fn leapt(network: &Network, validator: usize) -> u64 {
     let metrics = network.remote(validator).unwrap().metrics().await.unwrap();
     let line = metrics
         .lines()
@@ -104,7 +104,7 @@ async fn leapt(network: &Network, validator: usize) -> u64 {
 }
 
 /// Waits until a validator has all its shares and knows what is in all blocks.
-async fn settle(network: &Network, validator: usize) {
+pub(super) async fn settle(network: &Network, validator: usize) {
     let remote = network.remote(validator).unwrap();
     let is_settled = async || {
         let status = remote.status().await?;

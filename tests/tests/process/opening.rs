@@ -1,5 +1,6 @@
 //! Opening blocks under contract control: four validators with the open policy `ticket`.
 
+use super::resealing::{progress, reseal};
 use super::rogue::Rogue;
 use super::{People, header, on_network, session};
 use salus::remote::RemoteError;
@@ -156,4 +157,59 @@ fn holders_refuse_a_member_that_asks_for_a_share_without_a_wish() {
             assert_eq!(reads_of(network, usize::from(holder), 3).await, (0, 1));
         }
     });
+}
+
+/// The blocks are old: nobody has their bodies in memory, so the proposers must ask for shares.
+#[test]
+fn a_reseal_opens_blocks_without_a_ticket_and_every_holder_logs_it_as_such() {
+    let options = Options {
+        ticket_to_open: true,
+        ..Options::default()
+    };
+    on_network(options, async |network| {
+        let people = People::register(network).await;
+        people.grant().await;
+        let height = people.doctor.remote().status().await.unwrap().height;
+        for validator in 0..4 {
+            network.wait_height(validator, height).await.unwrap();
+        }
+        network.kill_all().unwrap();
+        network.launch_all().unwrap();
+        network.wait_all_ready().await.unwrap();
+        reseal(network, height).await;
+        let done = async || Ok(!progress(network).await.is_open());
+        network.wait("all is dealt anew", done).await.unwrap();
+
+        let (mut given, mut refused_reads) = (0, 0);
+        for holder in 0..4 {
+            given += asked(network, holder, "reseal", true).await;
+            refused_reads += asked(network, holder, "read", false).await;
+        }
+        assert!(
+            given >= height,
+            "each block was opened: {given} shares of {height}"
+        );
+        assert_eq!(refused_reads, 0, "nobody tried to read");
+        // It opened nothing for anybody else.
+        let remote = network.remote(0).unwrap();
+        assert_eq!(code(remote.body(Height::new(1)).await), "read_refused");
+        let mut curious = Rogue::take_over(network, 3).await;
+        let header = header(network, 0, 1).await;
+        assert_eq!(curious.ask_to_reseal(0, &header).await, [6, 0], "the job is done");
+        assert_eq!(asked(network, 0, "reseal", false).await, 1);
+    });
+}
+
+/// How many questions a validator allowed or refused that named this purpose, by anyone.
+async fn asked(network: &Network, validator: usize, purpose: &str, allowed: bool) -> u64 {
+    let log: Value = network
+        .remote(validator)
+        .unwrap()
+        .get("/v1/releases")
+        .await
+        .unwrap();
+    let rows = log["releases"].as_array().unwrap().iter();
+    rows.filter(|row| row["purpose"] == purpose && row["allowed"] == allowed)
+        .map(|row| row["count"].as_u64().unwrap())
+        .sum()
 }

@@ -14,9 +14,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// The question for a share, as validators ask it: the number of the variant, the block, the root of its dealing, and the
-/// purpose `Read(None)`.
-type ShareAsk = (u8, Height, BlockId, Hash, [u8; 2]);
+/// The question for a share, as validators ask it: the number of the variant, the block, the root of its dealing. The purpose follows.
+type ShareAsk = (u8, Height, BlockId, Hash);
+/// The purpose `Read(None)`.
+const READ: &[u8] = &[0, 0];
+/// The purpose `Reseal`.
+const RESEAL: &[u8] = &[3];
+/// What a question may end with, but for a wish.
+const PURPOSES: [&[u8]; 4] = [READ, &[1], &[2], RESEAL];
 
 /// A dealing as it is handed out: the number of the variant, the block, its dealing, and what it deals anew.
 type Push = (u8, Header, Vec<u8>, Vec<Vec<u8>>);
@@ -72,14 +77,18 @@ impl Rogue {
 
     /// Asks a member for its share of a block, to read it, without anybody's wish; the answer as it came.
     pub(super) async fn ask_to_read(&mut self, holder: u16, header: &Header) -> Vec<u8> {
-        let ask: ShareAsk = (
-            0,
-            header.height,
-            header.id(&self.chain),
-            header.share_root,
-            [0, 0],
-        );
-        self.ask(holder, Protocol::Shares, codec::encode(&ask)).await
+        self.ask_for_share(holder, header, READ).await
+    }
+
+    /// The same, to deal the block anew.
+    pub(super) async fn ask_to_reseal(&mut self, holder: u16, header: &Header) -> Vec<u8> {
+        self.ask_for_share(holder, header, RESEAL).await
+    }
+
+    async fn ask_for_share(&mut self, holder: u16, header: &Header, purpose: &[u8]) -> Vec<u8> {
+        let ask: ShareAsk = (0, header.height, header.id(&self.chain), header.share_root);
+        let question = [&codec::encode(&ask)[..], purpose].concat();
+        self.ask(holder, Protocol::Shares, question).await
     }
 
     async fn ask(&mut self, member: u16, protocol: Protocol, question: Vec<u8>) -> Vec<u8> {
@@ -100,10 +109,15 @@ impl Rogue {
             let Some(Event::Request { bytes, reply, .. }) = self.events.recv().await else {
                 continue;
             };
-            let Ok((_, _, asked, ..)) = codec::decode::<ShareAsk>(&bytes, 4_096) else {
-                continue; // another question; it gets no answer
+            // Another question gets no answer.
+            let of_block = |purpose| {
+                let ask = codec::decode::<ShareAsk>(bytes.strip_suffix(purpose)?, 4_096);
+                ask.ok().map(|(_, _, asked, _)| asked)
             };
-            if asked == block {
+            if PURPOSES
+                .into_iter()
+                .any(|purpose| of_block(purpose) == Some(block))
+            {
                 let answer = [&[0], &codec::encode(&self.lie(header, block))[..]].concat();
                 self.handle.answer(reply, answer).unwrap();
                 return;

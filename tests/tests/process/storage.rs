@@ -57,7 +57,7 @@ fn bulk(signer: &Signer, number: usize, terms: Terms) -> salus_types::Unverified
 }
 
 /// Changes a validator's configuration; it counts from the next start on.
-fn configure(network: &Network, validator: usize, change: impl FnOnce(&mut Config)) {
+pub(super) fn configure(network: &Network, validator: usize, change: impl FnOnce(&mut Config)) {
     let path = network.home(validator).unwrap().join("config.toml");
     let mut config = Config::load(&path).unwrap();
     change(&mut config);
@@ -82,7 +82,7 @@ fn salus(arguments: &[&str]) -> Output {
 }
 
 /// `salus sharelog verify` of a validator that does not run: its exit code and what it says.
-fn verify(folder: &Path) -> (i32, Value) {
+pub(super) fn verify(folder: &Path) -> (i32, Value) {
     let folder = folder.to_str().unwrap();
     let output = salus(&["--json", "sharelog", "verify", "--home", folder]);
     let said = String::from_utf8_lossy(&output.stderr);

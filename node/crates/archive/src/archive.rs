@@ -119,6 +119,7 @@ impl Archive {
             Input::Disconnected(member) => self.disconnected(member),
             Input::Holders(holders) => self.peers.set_holders(&holders),
             Input::Validators(validators) => {
+                effects.extend(self.deposits.follow(&validators));
                 self.catch_up.set_validators(&self.config.chain, validators);
             }
             Input::Open {

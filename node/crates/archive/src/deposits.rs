@@ -1,7 +1,8 @@
 //! Which deposits are still needed, and whom to ask for receipts.
 //!
 //! A deposit may go once k + f distinct members have signed that their share is durable: at most f of them lie, so k
-//! honest members hold theirs, which is what a commit certificate alone proves where k <= n - 2f.
+//! honest members hold theirs, which is what a commit certificate alone proves where k <= n - 2f. Both k + f and who counts
+//! follow the present validators: who left may delete its shares.
 
 use crate::peers::Peers;
 use crate::{Config, Effect};
@@ -32,9 +33,11 @@ pub(crate) struct Deposits {
 
 #[derive(Debug)]
 struct Held {
-    /// Who has signed, or is this node itself.
+    /// Who has signed, or is this node itself: present members only.
     stored: BTreeSet<MemberId>,
-    /// k + f.
+    /// k of the block.
+    threshold: u16,
+    /// k + f, with the present f.
     need: usize,
     since: Duration,
 }
@@ -51,6 +54,7 @@ impl Deposits {
     ) -> Option<Effect> {
         let block = header.id(&config.chain);
         let own = own.then_some(config.member);
+        let own = own.filter(|own| validators.get(*own).is_some());
         if let Some(held) = self.held.get_mut(&(header.height, block)) {
             held.stored.extend(own);
             return self.discharge(header.height, block);
@@ -67,6 +71,7 @@ impl Deposits {
         }
         let held = Held {
             stored,
+            threshold: header.sealing.threshold,
             need: validators.receipts_needed(header.sealing.threshold),
             since: now,
         };
@@ -75,6 +80,21 @@ impl Deposits {
         let at = now.saturating_add(config.receipt_interval);
         self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
         self.discharge(header.height, block)
+    }
+
+    /// Other validators decide from now on: what those that left have signed counts no more, and fewer may be enough.
+    pub(crate) fn follow(&mut self, validators: &ValidatorSet) -> Vec<Effect> {
+        let is_present = |member: &MemberId| validators.get(*member).is_some();
+        self.early.retain(|member, _| is_present(member));
+        for held in self.held.values_mut() {
+            held.stored.retain(is_present);
+            held.need = validators.receipts_needed(held.threshold);
+        }
+        let places: Vec<(Height, BlockId)> = self.held.keys().copied().collect();
+        let enough = places.into_iter();
+        enough
+            .filter_map(|(height, block)| self.discharge(height, block))
+            .collect()
     }
 
     /// Takes a receipt; one that does not verify says nothing.

@@ -171,7 +171,7 @@ pub(crate) fn lower_marks(
     };
     let params = system::params(overlay)?;
     let former = former_members(overlay)?.into_iter();
-    let serving = former.filter(|former| former.serves_until > now);
+    let serving = former.filter(|former| former.serves_until >= now);
     let slots = sets.iter().flat_map(ValidatorSet::iter);
     let last_slot = slots
         .map(|validator| validator.slot)

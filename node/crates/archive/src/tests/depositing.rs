@@ -495,3 +495,37 @@ fn repair_takes_the_own_share_from_a_deposit_when_too_few_have_theirs() {
     town.run(ms(5_000));
     assert_eq!(town.residents[0].share, Some(town.share_of(0)));
 }
+
+/// Seven members need six receipts, of which one has left by then; the six that stay need five, of their own.
+#[test]
+fn receipts_are_counted_among_those_that_stay() {
+    let mut town = Town::new(5, 7, 4);
+    town.vote(&[0]);
+    town.settle();
+    for number in [3, 4, 6] {
+        let receipt = Box::new(town.receipt(number));
+        town.input(0, Input::Receipt(receipt));
+    }
+    let stay = town.validators.iter().filter(|one| one.member != member(6));
+    let stay = ValidatorSet::new(stay.copied().collect()).unwrap();
+    town.input(0, Input::Validators(stay.clone()));
+    assert!(town.residents[0].deposit, "0, 3 and 4 are three");
+    let receipt = Box::new(town.receipt(5));
+    town.input(0, Input::Receipt(receipt));
+    assert!(town.residents[0].deposit, "who left counts no more");
+    let receipt = Box::new(town.receipt(1));
+    town.input(0, Input::Receipt(receipt));
+    assert!(!town.residents[0].deposit);
+
+    // Where enough have signed already, the change itself lets the deposit go.
+    let mut town = Town::new(6, 7, 4);
+    town.vote(&[0]);
+    town.settle();
+    for number in 1..5 {
+        let receipt = Box::new(town.receipt(number));
+        town.input(0, Input::Receipt(receipt));
+    }
+    assert!(town.residents[0].deposit, "five of six");
+    town.input(0, Input::Validators(stay));
+    assert!(!town.residents[0].deposit);
+}
