@@ -1,6 +1,7 @@
 //! One validator: where all parts are made and meet.
 
 mod founding;
+mod renewal;
 mod running;
 mod threads;
 
@@ -88,20 +89,30 @@ pub enum ValidatorError {
     },
 }
 
-/// Runs the validator of a folder until `shutdown` resolves or a part of it fails. `ready` is called once it answers.
+/// How a validator that did not fail came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to stop.
+    Stopped,
+    /// The member's keys have changed, and the new ones are in its folder: it is to be started again with them.
+    KeysChanged,
+}
+
+/// Runs the validator of a folder until `shutdown` resolves, its member's keys change or a part of it fails. `ready` is called once
+/// it answers.
 pub async fn run(
     home: &Home,
     config: Config,
     shutdown: impl Future<Output = ()>,
     ready: impl FnOnce(std::net::SocketAddr),
-) -> Result<(), ValidatorError> {
+) -> Result<Ended, ValidatorError> {
     salus_seal::check_cpu()?;
     crate::memory::keep_block_buffers();
     let founded = Founded::load(home)?;
     let mut shutdown = std::pin::pin!(shutdown);
     let seat = tokio::select! {
         seat = founded.seat(&config.join) => seat?,
-        () = &mut shutdown => return Ok(()),
+        () = &mut shutdown => return Ok(Ended::Stopped),
     };
     let metrics = PrometheusBuilder::new()
         .install_recorder()
@@ -119,5 +130,12 @@ pub async fn run(
     let running = Running::start(founded, seat, &config)?;
     let (running, api) = running.with_api(metrics);
     ready(address);
-    running.until(shutdown, listener, api).await
+    let keys_changed = renewal::keys_changed(home.clone(), running.member_keys());
+    let end = async {
+        tokio::select! {
+            () = shutdown => Ended::Stopped,
+            () = keys_changed => Ended::KeysChanged,
+        }
+    };
+    running.until(end, listener, api).await
 }

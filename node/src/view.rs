@@ -16,12 +16,13 @@ use salus_store::{
     ChainStore, DepositStore, PieceStore, RESEALING_TERMS_MAX, Resealing, ShareLog, SnapshotFiles, StoreError,
 };
 use salus_types::{
-    BlockId, ChainId, CommitCertificate, Header, Height, MemberId, ShareCommitment, ShareReceipt, Slot,
-    UnverifiedTransaction, Validator, codec,
+    BlockId, ChainId, CommitCertificate, Header, Height, MemberId, MemberKeys, ShareCommitment, ShareReceipt,
+    Slot, UnverifiedTransaction, Validator, codec,
 };
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Transactions that clients handed in and the chain's loop has not passed on yet, at most.
 pub(crate) const OUTBOX_MAX: usize = 20_000;
@@ -49,6 +50,8 @@ pub(crate) struct View {
     pub(crate) progress: Progress,
     /// Who gets the own shares, and who got them.
     pub(crate) releases: Releases,
+    /// Keys that the state names for this member, once they are others than those in use.
+    pub(crate) renewed: watch::Sender<Option<MemberKeys>>,
     /// The block after the tip, while it is decided but not open here.
     decided: Mutex<Option<(Header, CommitCertificate)>>,
     pool: Mutex<Mempool>,
@@ -105,6 +108,7 @@ impl View {
             executor: parts.executor,
             progress: Progress::default(),
             releases: Releases::new(parts.params.open_policy),
+            renewed: watch::Sender::new(None),
             decided: Mutex::default(),
             pool: Mutex::new(parts.pool),
             outbox: Mutex::default(),

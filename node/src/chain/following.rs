@@ -5,8 +5,8 @@ use crate::archivist;
 use crate::in_force::{InForce, Reach};
 use salus_consensus::Consensus;
 use salus_execution::members;
-use salus_types::Timestamp;
 use salus_types::state::StateChanges;
+use salus_types::{MemberKeys, Timestamp};
 
 /// What this node is to the height after the tip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,22 @@ impl Chain {
             if let Err(error) = self.courier.net().set_members(self.reach.members.clone()) {
                 tracing::debug!(%error, "could not change whom to connect to");
             }
+            self.look_for_new_keys()?;
         }
         self.look_for_seat()
+    }
+
+    /// Says that the member's keys are others now than those in use: whoever runs this node starts it again with them.
+    fn look_for_new_keys(&self) -> Result<(), Halt> {
+        let own = members::member(&self.view.index, self.view.me)?;
+        let renewed = own.filter(|own| !self.view.keys.belong_to(own));
+        self.view.renewed.send_if_modified(|known| {
+            let named = renewed.as_ref().map(MemberKeys::of);
+            let is_new = *known != named;
+            *known = named;
+            is_new
+        });
+        Ok(())
     }
 
     /// Keeps who decides the next height, for members that will follow these headers from afar.

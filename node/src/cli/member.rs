@@ -245,7 +245,8 @@ async fn rotate(session: &Session, home: &Home, output: Output) -> Result<(), Cl
         ("block", height.to_string()),
         (
             "next",
-            "start the validator again; it signs with the old keys for two heights more".into(),
+            "the validator starts anew by itself, within seconds; it signs one height more with the old keys"
+                .into(),
         ),
     ]);
     output.result(

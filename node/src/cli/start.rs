@@ -2,9 +2,12 @@ use super::CliError;
 use super::output::Output;
 use crate::config::Config;
 use crate::home::Home;
-use crate::{observe, validator};
+use crate::observe;
+use crate::validator::{self, Ended};
 use serde_json::json;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +20,8 @@ pub(crate) struct StartArguments {
     until_stdin_closes: bool,
 }
 
-/// Runs a validator until it is interrupted or terminated.
+/// Runs a validator until it is interrupted or terminated. Once its member's keys have changed it takes its own place, so that whoever
+/// supervises the process sees the same one go on.
 pub(crate) async fn run(arguments: &StartArguments, output: Output) -> Result<(), CliError> {
     let home = Home::new(&arguments.home);
     let config = Config::load(&home.config()).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -30,7 +34,23 @@ pub(crate) async fn run(arguments: &StartArguments, output: Output) -> Result<()
             &value,
         );
     };
-    Ok(validator::run(&home, config, interrupted(arguments.until_stdin_closes), ready).await?)
+    match validator::run(&home, config, interrupted(arguments.until_stdin_closes), ready).await? {
+        Ended::Stopped => Ok(()),
+        Ended::KeysChanged => Err(start_anew()),
+    }
+}
+
+/// Replaces this process by the same program with the same arguments; returns only if that fails.
+fn start_anew() -> CliError {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return CliError::file(Path::new("salus"), error),
+    };
+    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    CliError::file(
+        &program,
+        format!("the validator has new keys and can't start anew: {error}"),
+    )
 }
 
 async fn interrupted(until_stdin_closes: bool) {

@@ -1,8 +1,8 @@
 //! The parts of a validator that run: how they are started, joined by their inboxes, and stopped in order.
 
-use super::ValidatorError;
 use super::founding::Founded;
 use super::threads::Threads;
+use super::{Ended, ValidatorError};
 use crate::archivist::{self, Archivist};
 use crate::chain::{self, Chain, Tip};
 use crate::clients::ClientDesk;
@@ -22,12 +22,12 @@ use salus_archive::Archive;
 use salus_consensus::Timeouts;
 use salus_net::Network;
 use salus_store::{Store, StoreReport, Wal};
-use salus_types::{Height, Member};
+use salus_types::{Height, Member, MemberKeys};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// Events that wait for the chain's loop, at most.
@@ -292,13 +292,18 @@ impl Running {
         (self, api)
     }
 
-    /// Serves clients until `shutdown` resolves or a part fails; then stops everything in order.
+    /// Keys that the state names for this member once they are others than those in use.
+    pub(super) fn member_keys(&self) -> watch::Receiver<Option<MemberKeys>> {
+        self.view.renewed.subscribe()
+    }
+
+    /// Serves clients until `end` resolves or a part fails; then stops everything in order.
     pub(super) async fn until(
         mut self,
-        shutdown: impl Future<Output = ()>,
+        end: impl Future<Output = Ended>,
         listener: tokio::net::TcpListener,
         api: Result<ApiState, ValidatorError>,
-    ) -> Result<(), ValidatorError> {
+    ) -> Result<Ended, ValidatorError> {
         let (stop_api, stopped) = tokio::sync::oneshot::channel::<()>();
         let api = api?;
         let mut serving = JoinSet::new();
@@ -311,7 +316,7 @@ impl Running {
             }
         });
         let outcome = tokio::select! {
-            () = shutdown => Ok(()),
+            ended = end => Ok(ended),
             Some((part, result)) = self.threads.next_end() => {
                 Err(ValidatorError::Part { part, reason: result.err().unwrap_or_else(|| "it ended early".into()) })
             }

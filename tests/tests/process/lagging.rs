@@ -134,6 +134,6 @@ async fn assert_same(network: &Network, validator: usize, people: &People, reque
 }
 
 #[expect(clippy::print_stderr, reason = "the long run reports its times")]
-fn tell(what: &str, since: Instant) {
+pub(super) fn tell(what: &str, since: Instant) {
     eprintln!("{what}: {:.1} s", since.elapsed().as_secs_f64());
 }

@@ -1,9 +1,11 @@
 //! Hospitals join and leave a running network, under load, and every block stays open to those that are left.
 
+use super::lagging::tell;
 use super::resealing::{
     assert_nothing_in_common, kept_by, progress, reseal, store_of, wait_until_old_shares_are_erased,
 };
 use super::rogue::Rogue;
+use super::storage::log_of;
 use super::{LOG_FILTER, ONE_NETWORK_AT_A_TIME, header};
 use salus::remote::{Remote, Status};
 use salus::session::Session;
@@ -21,6 +23,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Between two transactions of the load: light, so that the members, not the machine, are what is tested.
 const LOAD_PAUSE: Duration = Duration::from_millis(150);
@@ -117,9 +120,11 @@ async fn reseal_all(network: &Network, members: usize) {
     let old = kept_by(network, holders, last).await;
     let from = 5_000 + u32::try_from(1_000 * members).unwrap();
     let load = Load::start(network, from);
+    let since = Instant::now();
     reseal(network, last).await;
     let done = async || Ok(!progress(network).await.is_open());
     network.wait("all is dealt anew", done).await.unwrap();
+    tell(&format!("{members} members have dealt {last} blocks anew"), since);
     load.stop(1).await;
     wait_until_old_shares_are_erased(network, &old).await;
     let new = kept_by(network, members, last).await;
@@ -151,12 +156,24 @@ fn a_member_changes_its_keys_and_goes_on_with_them() {
     run(async |network| {
         let operator = network.session(1, network.staff("operator", 1).unwrap()).unwrap();
         let before = network.remote(0).unwrap().members().await.unwrap();
+        let process = network.processes()[1];
         network.rotate_keys(1).unwrap();
-        // The next height is still decided under the old key, the one after it under the new one: without either, two
-        // validators would be left, and two don't decide.
-        network.kill(1).unwrap();
-        network.launch(1).unwrap();
+        network
+            .wait("it has started anew by itself", async || {
+                network.check_alive()?;
+                Ok(log_of(&network, 1)
+                    .matches("this member decides the next height")
+                    .count()
+                    == 2)
+            })
+            .await
+            .unwrap();
         network.wait_ready(1).await.unwrap();
+        assert_eq!(
+            network.processes()[1],
+            process,
+            "for who supervises it, it is the same process"
+        );
         let after = network.remote(0).unwrap().members().await.unwrap();
         for (old, new) in before.iter().zip(&after) {
             let changed = old.id == MemberId::new(1);
@@ -165,6 +182,8 @@ fn a_member_changes_its_keys_and_goes_on_with_them() {
             assert_eq!(old.release_key != new.release_key, changed);
             assert_eq!(old.slot, new.slot);
         }
+        // The next height is still decided under the old key, the one after it under the new one: without either, two validators
+        // are left, and two don't decide.
         network.kill(2).unwrap();
         let addresses = after[1].addresses.clone();
         let call = SystemCall::SetAddresses {

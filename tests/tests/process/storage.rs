@@ -90,7 +90,7 @@ pub(super) fn verify(folder: &Path) -> (i32, Value) {
     (output.status.code().unwrap(), value)
 }
 
-fn log_of(network: &Network, validator: usize) -> String {
+pub(super) fn log_of(network: &Network, validator: usize) -> String {
     fs::read_to_string(network.home(validator).unwrap().with_extension("log")).unwrap()
 }
 
