@@ -1,7 +1,7 @@
 ;; Overspends without a loop, then wants a host call on credit.
 ;; tied to: the host looks at gas first
 ;; expect: out of gas
-;; gas: 5000
+;; gas: 25000
 (module
   (import "salus0" "state_set" (func $state_set (param i32 i32 i32 i32)))
   (memory (export "memory") 1)

@@ -1,7 +1,7 @@
 ;; Ten thousand instructions without a loop, where the engine does not look at gas: none is left at the end.
 ;; tied to: nothing left at the end is out of gas
 ;; expect: out of gas
-;; gas: 5000
+;; gas: 25000
 (module
   (memory (export "memory") 1)
   (func (export "salus_abi_1"))

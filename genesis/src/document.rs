@@ -32,6 +32,8 @@ struct ParamsTable {
     /// `members` (default) or `ticket`.
     #[serde(default)]
     open_policy: OpenPolicy,
+    /// Hash of what instructions and host calls cost.
+    gas_table: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,7 +77,7 @@ pub(crate) fn read(text: &str) -> Result<Agreement, GenesisError> {
     Ok(Agreement {
         name: document.name,
         time: Timestamp::new(document.time_ms),
-        params: document.params.into(),
+        params: document.params.read()?,
         members: document
             .members
             .into_iter()
@@ -186,17 +188,22 @@ impl PrincipalTable {
     }
 }
 
-impl From<ParamsTable> for Params {
-    fn from(table: ParamsTable) -> Self {
-        Self {
-            threshold: table.threshold,
-            slots: table.slots,
-            body_bytes_max: table.body_bytes_max,
-            block_gas_max: Gas::new(table.block_gas_max),
-            transaction_gas_max: Gas::new(table.transaction_gas_max),
-            expiry_heights_max: table.expiry_heights_max,
-            open_policy: table.open_policy,
-        }
+impl ParamsTable {
+    fn read(self) -> Result<Params, GenesisError> {
+        let gas_table = self.gas_table.parse().map_err(|_| GenesisError::Field {
+            field: "gas_table",
+            expected: "a hash of 64 hexadecimal digits",
+        })?;
+        Ok(Params {
+            threshold: self.threshold,
+            slots: self.slots,
+            body_bytes_max: self.body_bytes_max,
+            block_gas_max: Gas::new(self.block_gas_max),
+            transaction_gas_max: Gas::new(self.transaction_gas_max),
+            expiry_heights_max: self.expiry_heights_max,
+            open_policy: self.open_policy,
+            gas_table,
+        })
     }
 }
 
@@ -210,6 +217,7 @@ impl From<Params> for ParamsTable {
             transaction_gas_max: params.transaction_gas_max.get(),
             expiry_heights_max: params.expiry_heights_max,
             open_policy: params.open_policy,
+            gas_table: params.gas_table.to_string(),
         }
     }
 }

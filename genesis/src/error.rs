@@ -1,4 +1,4 @@
-use salus_types::{MemberId, ValidatorSetError};
+use salus_types::{Hash, MemberId, ValidatorSetError};
 
 /// Why a genesis is refused. Every message says what to change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +73,16 @@ pub enum GenesisError {
     /// A principal belongs to a founding member.
     #[error("principal {0} names an organisation that is not a member")]
     PrincipalOrganisation(usize),
+    /// A program that counts gas in another way.
+    #[error(
+        "the network counts gas by table {agreed}, this program by {own}: run the version of salus that the other members run"
+    )]
+    GasTable {
+        /// What the genesis names.
+        agreed: Hash,
+        /// The program's.
+        own: Hash,
+    },
     /// Contracts 1 and 2 are needed.
     #[error("the hashes of the registry and access contracts are missing")]
     MissingContracts,

@@ -71,6 +71,8 @@ pub struct Params {
     pub expiry_heights_max: u64,
     /// Who may have blocks opened.
     pub open_policy: OpenPolicy,
+    /// Hash of the table of what instructions and host calls cost (`salus_runtime::gas_table_hash`).
+    pub gas_table: Hash,
 }
 
 /// Who may have blocks opened, that is, for whom members hand out their shares of a block's body.
@@ -86,8 +88,8 @@ pub enum OpenPolicy {
 
 impl Params {
     /// The usual parameters of a network of `n` members (at least one): k follows the members, S is the power of two of
-    /// at least 2n.
-    pub fn usual(n: usize) -> Self {
+    /// at least 2n. `gas_table` is the hash of the founding program's table.
+    pub fn usual(n: usize, gas_table: Hash) -> Self {
         let small = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
         Self {
             threshold: None,
@@ -97,6 +99,7 @@ impl Params {
             transaction_gas_max: Gas::new(20_000_000),
             expiry_heights_max: 100_000,
             open_policy: OpenPolicy::Members,
+            gas_table,
         }
     }
 
@@ -123,6 +126,19 @@ impl Genesis {
             agreement,
             validators,
         })
+    }
+
+    /// Checks that a program counts gas as this network does.
+    ///
+    /// # Errors
+    ///
+    /// [`GenesisError::GasTable`] if its table has another hash: its blocks would have other receipts than everyone else's.
+    pub fn check_gas_table(&self, own: &Hash) -> Result<(), GenesisError> {
+        let agreed = self.agreement.params.gas_table;
+        if agreed == *own {
+            return Ok(());
+        }
+        Err(GenesisError::GasTable { agreed, own: *own })
     }
 
     /// The text of `genesis.toml`; reading it back gives the same genesis.

@@ -2,6 +2,9 @@ use super::*;
 use salus_types::abi::registry::Status;
 use salus_types::{PublicKey, SecretKey, Slot};
 
+/// The hash that `salus_runtime::gas` pins; a test of the node compares it with the example network's.
+const GAS_TABLE: &str = "4869ce4afd8c7a6a7035d01ca490abd1a9f644816f7c5cfe1c50035aa4390b34";
+
 fn public(seed: u8) -> PublicKey {
     SecretKey::from_seed(&[seed; 32]).public()
 }
@@ -28,7 +31,7 @@ fn agreement(n: u8) -> Agreement {
     Agreement {
         name: "example".into(),
         time: Timestamp::new(1_767_225_600_000),
-        params: Params::usual(usize::from(n)),
+        params: Params::usual(usize::from(n), GAS_TABLE.parse().unwrap()),
         members: (0..n).map(member).collect(),
         principals: (0..n).map(admin).collect(),
         contracts: vec![Hash::of_content(REGISTRY), Hash::of_content(ACCESS)],
@@ -121,6 +124,23 @@ fn each_mistake_is_named() {
 }
 
 #[test]
+fn a_program_with_another_gas_table_is_told_what_to_run() {
+    let genesis = Genesis::new(agreement(4)).unwrap();
+    let own = genesis.agreement().params.gas_table;
+    assert_eq!(genesis.check_gas_table(&own), Ok(()));
+    let other = Hash::of_content(b"another table");
+    let error = genesis.check_gas_table(&other).unwrap_err();
+    assert_eq!(
+        error,
+        GenesisError::GasTable {
+            agreed: own,
+            own: other
+        }
+    );
+    assert!(error.to_string().contains("run the version"), "{error}");
+}
+
+#[test]
 fn the_example_network_stays_readable_with_every_artefact() {
     let example = Genesis::from_toml(include_str!("../networks/example.toml")).unwrap();
     assert_eq!(example.agreement().name, "example");
@@ -130,8 +150,9 @@ fn the_example_network_stays_readable_with_every_artefact() {
 #[test]
 fn the_chain_id_of_an_agreement_does_not_drift() {
     let mut fixed = agreement(4);
+    fixed.params.gas_table = Hash::of_content(b"gas table");
     fixed.contracts = vec![Hash::of_content(b"registry"), Hash::of_content(b"access")];
-    expect_test::expect!["d6a96af75c7b3d5851dbd4cae44f6ebcbc6c76895b8ce55510ae742f14a44871"]
+    expect_test::expect!["3bf43c973d4f017bf321d8821d99b41e1227d0ca354cad3ca2a5d09490aa2dd0"]
         .assert_eq(&Genesis::new(fixed).unwrap().chain_id().to_string());
 }
 

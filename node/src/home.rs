@@ -91,6 +91,11 @@ impl Home {
         self.0.join("data")
     }
 
+    /// Compiled contracts.
+    pub fn compiled(&self) -> PathBuf {
+        self.data().join("compiled")
+    }
+
     /// The encrypted seed.
     pub fn key_file(&self) -> PathBuf {
         self.0.join("keys").join("validator.key")

@@ -23,6 +23,7 @@ mod chain;
 pub mod cli;
 mod clients;
 mod clock;
+mod compiled;
 pub mod config;
 mod courier;
 pub mod demo;

@@ -1,4 +1,5 @@
 use crate::admission::{AdmissionError, features, limit};
+use crate::cache::CodeCache;
 use crate::instrument::{EXPORT_STACK_HEIGHT, Instrumented, instrument};
 use crate::run::{Frame, Run, run};
 use crate::{EntryPoint, Host, Invocation, NodeFault, Outcome, gas, imports};
@@ -45,6 +46,7 @@ pub struct Engine {
     wasmtime: wasmtime::Engine,
     full: Arc<Linker<Run>>,
     read_only: Arc<Linker<Run>>,
+    cache: Option<Arc<CodeCache>>,
 }
 
 /// An admitted contract, compiled. Cheap to clone, and to be used with the engine that made it.
@@ -72,6 +74,19 @@ impl Engine {
         Self::from_wasmtime(&wasmtime_config(config))
     }
 
+    /// The same, with compiled code kept between starts.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::new`]; a cache that doesn't work is none, and costs compiling.
+    pub fn with_cache(config: &EngineConfig, cache: CodeCache) -> Result<Self, NodeFault> {
+        let engine = Self::new(config)?;
+        Ok(Self {
+            cache: Some(Arc::new(cache)),
+            ..engine
+        })
+    }
+
     pub(crate) fn from_wasmtime(config: &Config) -> Result<Self, NodeFault> {
         let setup = |error: wasmtime::Error| NodeFault::Setup(format!("{error:#}"));
         let wasmtime = wasmtime::Engine::new(config).map_err(setup)?;
@@ -79,13 +94,14 @@ impl Engine {
             full: Arc::new(imports::linker(&wasmtime, false).map_err(setup)?),
             read_only: Arc::new(imports::linker(&wasmtime, true).map_err(setup)?),
             wasmtime,
+            cache: None,
         })
     }
 
     /// Checks a module against the interface and the limits, adds the counting of stack height, and compiles it.
     ///
-    /// The answer depends on the bytes alone, never on the node. Takes 5 to 40 ms for a real contract: keep the
-    /// [`Module`] by its [`Module::code_hash`].
+    /// The answer depends on the bytes alone, never on the node. Compiling takes 5 to 40 ms for a real contract: keep the
+    /// [`Module`] by its [`Module::code_hash`]. A cache spares the compiling, and never a check.
     ///
     /// # Errors
     ///
@@ -99,7 +115,11 @@ impl Engine {
         let refused = |error: wasmtime::Error| AdmissionError::Compiler {
             message: format!("{error:#}"),
         };
-        let module = wasmtime::Module::new(&self.wasmtime, instrumented).map_err(refused)?;
+        let module = match &self.cache {
+            Some(cache) => cache.compiled(&self.wasmtime, &instrumented),
+            None => wasmtime::Module::new(&self.wasmtime, instrumented),
+        };
+        let module = module.map_err(refused)?;
         let export = |name: &'static str| {
             module
                 .get_export_index(name)

@@ -2,8 +2,8 @@
 //!
 //! `wasmtime::Store<T>` wants `T: 'static`, but a host borrows the block's state and lives only as long as the run.
 //! The ways around this without unsafe code (a thread or a fiber a run, or shared ownership of all state) cost more
-//! than a whole decision does. So this module erases the lifetime and takes the loan back at the end; nothing else in
-//! the crate is unsafe.
+//! than a whole decision does. So this module erases the lifetime and takes the loan back at the end; besides
+//! this, only `cache.rs` has an unsafe line.
 
 use crate::{Host, HostFault};
 use std::cell::Cell;

@@ -39,6 +39,12 @@
 //!
 //! [`schema`] reads what a contract says of itself out of its artefact, and writes it for other languages. No run looks at it.
 //!
+//! # Compiled code
+//!
+//! [`Engine::with_cache`] keeps what the compiler made for the next start of the program, in a [`CodeStore`] that need not be
+//! trusted: a [`CodeCache`] tags each record under this machine's secret, and runs nothing without the right tag. Checks and
+//! limits are gone through each time.
+//!
 //! # Invariants
 //!
 //! - Only this crate names wasmtime.
@@ -58,6 +64,7 @@
 //! ```
 
 mod admission;
+mod cache;
 mod engine;
 pub mod gas;
 mod host;
@@ -69,6 +76,7 @@ mod run;
 pub mod schema;
 
 pub use admission::{AdmissionError, limit};
+pub use cache::{CODE_RECORD_BYTES_MAX, CodeCache, CodeName, CodeRefusal, CodeStore};
 pub use engine::{Effort, Engine, EngineConfig, Module};
 pub use gas::gas_table_hash;
 pub use host::{Entry, Host, HostFault};

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::home::{Home, ValidatorKeys};
 use salus_client::Identity;
 use salus_genesis::Genesis;
-use salus_types::{AdminKeys, MEMBER_NAME_LENGTH_MAX, MemberCard};
+use salus_types::{AdminKeys, Hash, MEMBER_NAME_LENGTH_MAX, MemberCard};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,9 @@ pub(crate) fn run(arguments: &InitArguments, output: Output) -> Result<(), CliEr
     let text = std::fs::read_to_string(&arguments.genesis)
         .map_err(|error| CliError::file(&arguments.genesis, error))?;
     let genesis = Genesis::from_toml(&text).map_err(|error| CliError::file(&arguments.genesis, error))?;
+    genesis
+        .check_gas_table(&Hash::new(salus_runtime::gas_table_hash()))
+        .map_err(|error| CliError::file(&arguments.genesis, error))?;
     let passphrase = person::passphrase("Choose a passphrase: ")?;
     let validator = Identity::from_seed(&crate::random_bytes());
     let admin = Identity::from_seed(&crate::random_bytes());
@@ -136,4 +139,32 @@ fn configuration(arguments: &InitArguments) -> Config {
 fn write(home: &Home, path: &Path, content: &[u8]) -> Result<(), CliError> {
     home.write_private(path, content)
         .map_err(|error| CliError::Usage(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_folder_is_made_for_a_network_that_counts_gas_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, genesis) = (folder.path().join("home"), folder.path().join("genesis.toml"));
+        let own = Hash::new(salus_runtime::gas_table_hash());
+        let other = Hash::of_content(b"another gas table");
+        let text = include_str!("../../../genesis/networks/example.toml");
+        std::fs::write(&genesis, text.replace(&own.to_string(), &other.to_string())).unwrap();
+        let arguments = InitArguments {
+            home: home.clone(),
+            name: "elm".into(),
+            genesis,
+            join: vec!["http://127.0.0.1:8700".into()],
+            addresses: vec!["/ip4/127.0.0.1/tcp/8600".into()],
+            listen: "/ip4/127.0.0.1/tcp/8600".into(),
+            api: ([127, 0, 0, 1], 8700).into(),
+            keep_passphrase: false,
+        };
+        let refused = run(&arguments, Output { json: false }).unwrap_err().to_string();
+        assert!(refused.contains("counts gas by table"), "{refused}");
+        assert!(!home.exists());
+    }
 }

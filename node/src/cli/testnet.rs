@@ -70,7 +70,10 @@ pub(crate) struct Layout {
 }
 
 pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), CliError> {
-    let mut params = Params::usual(usize::from(arguments.validators));
+    let mut params = Params::usual(
+        usize::from(arguments.validators),
+        Hash::new(salus_runtime::gas_table_hash()),
+    );
     params.threshold = arguments.threshold;
     params.open_policy = arguments.open_policy;
     let layout = write_testnet(

@@ -4,6 +4,7 @@ use super::tell::Teller;
 use crate::cli::{CliError, Layout, write_testnet};
 use crate::remote::{Remote, Status};
 use salus_genesis::Params;
+use salus_types::Hash;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -30,11 +31,12 @@ impl Network {
             data_encoding::HEXLOWER.encode(&crate::random_bytes()[..4])
         );
         let folder = std::env::temp_dir().join(name);
+        let gas_table = Hash::new(salus_runtime::gas_table_hash());
         let layout = write_testnet(
             &folder,
             "demo",
             validators,
-            Params::usual(usize::from(validators)),
+            Params::usual(usize::from(validators), gas_table),
             0,
         )?;
         let processes = layout.homes.iter().map(|_| None).collect();

@@ -2,12 +2,13 @@
 
 use super::ValidatorError;
 use crate::chain::Tip;
+use crate::compiled::{self, CompiledFiles};
 use crate::config;
 use crate::home::{Home, ValidatorKeys};
 use crate::joining::{self, Seat};
 use salus_execution::{Executor, GenesisContract, GenesisState, members};
 use salus_genesis::Genesis;
-use salus_runtime::{Engine, EngineConfig};
+use salus_runtime::{CodeCache, Engine, EngineConfig};
 use salus_store::{ChainStore, Store, StoreKey, StoreReport};
 use salus_types::state::StateFault;
 use salus_types::{BlockId, Gas, Hash, Header, Height, Member, MemberId, Round, Sealing};
@@ -29,11 +30,10 @@ impl Founded {
             error,
         })?;
         let genesis = Genesis::from_toml(&text)?;
+        genesis.check_gas_table(&Hash::new(salus_runtime::gas_table_hash()))?;
         let mut keys = home.keys()?;
-        let engine = Engine::new(&EngineConfig::default())
-            .map_err(|error| ValidatorError::Engine(error.to_string()))?;
-        let executor = Executor::new(engine, genesis.chain_id());
         let storage = keys.last().map_or([0; 32], |keys| *keys.storage);
+        let executor = Executor::new(engine(home, &storage)?, genesis.chain_id());
         let store = Store::open(&home.data(), &StoreKey::new(storage))?;
         report(&store.report);
         found(home, &genesis, &executor, &store.chain)?;
@@ -65,6 +65,14 @@ impl Founded {
         let known = known_members(&self.store.chain)?;
         Ok(known.into_iter().find(|member| self.keys.belong_to(member)))
     }
+}
+
+/// The contract engine, with the code that earlier starts compiled.
+fn engine(home: &Home, storage: &[u8; 32]) -> Result<Engine, ValidatorError> {
+    let files = CompiledFiles::new(home.compiled(), compiled::FOLDER_BYTES_MAX);
+    let cache = CodeCache::new(storage, Box::new(files));
+    Engine::with_cache(&EngineConfig::default(), cache)
+        .map_err(|error| ValidatorError::Engine(error.to_string()))
 }
 
 /// Members of now and of before.
@@ -195,4 +203,31 @@ fn read_tip(index: &ChainStore) -> Result<Tip, ValidatorError> {
         id: tip.id,
         certificate: index.certificate(tip.height)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use salus_genesis::GenesisError;
+
+    const EXAMPLE: &str = include_str!("../../../genesis/networks/example.toml");
+
+    #[test]
+    fn a_network_that_counts_gas_otherwise_is_refused_before_anything_is_opened() {
+        let own = Hash::new(salus_runtime::gas_table_hash());
+        let other = Hash::of_content(b"another gas table");
+        let text = EXAMPLE.replace(&own.to_string(), &other.to_string());
+        assert_ne!(text, EXAMPLE, "the example network has this program's table");
+
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        std::fs::write(home.genesis(), text).unwrap();
+        let refused = Founded::load(&home).map(|_| ()).unwrap_err();
+        let expected = GenesisError::GasTable { agreed: other, own };
+        assert!(
+            matches!(&refused, ValidatorError::Genesis(error) if *error == expected),
+            "{refused}"
+        );
+        assert!(!home.data().exists());
+    }
 }

@@ -1,8 +1,10 @@
 //! Contracts in WebAssembly text on the real engine, over a host in memory.
 
 mod admission;
+mod cache;
 mod calls;
 mod edges;
+mod gas;
 mod golden;
 mod hostile;
 

@@ -124,7 +124,7 @@ impl Writer {
         Call {
             entry_point,
             gas_limit: if number == 3 {
-                1_000 + self.dice.next() % 8_000
+                20_500 + self.dice.next() % 8_000
             } else {
                 1_000_000
             },

@@ -19,7 +19,7 @@
 mod generator;
 
 use super::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -223,6 +223,20 @@ fn all_vectors_hold_when_interpreted() {
     for file in ["generated.txt", "written.txt"] {
         replay(file, &read(file), &INTERPRETED);
     }
+}
+
+#[test]
+fn all_vectors_hold_with_code_that_was_kept() {
+    let store = cache::MemoryStore::default();
+    for _ in ["compiled", "kept"] {
+        let engine = store.engine(1, Effort::Speed);
+        replay("written.txt", &read("written.txt"), &engine);
+    }
+    let modules = read("written.txt")
+        .iter()
+        .map(Case::wasm)
+        .collect::<BTreeSet<_>>();
+    assert_eq!(store.saved(), modules.len());
 }
 
 /// A corpus in which everything traps at once would prove little.
