@@ -10,7 +10,7 @@
 //! chain.by(PATIENT).execute::<u32>(ACCESS, GRANT, ..)   a signed transaction in a block of its own
 //! chain.advance("2h"), chain.at("...")                  time travel: the next block's time
 //! let before = chain.save(); chain.go_back(&before)     snapshots
-//! assert_gas!(chain <= 20_000)                          what the last call cost
+//! assert_gas!(chain <= 40_000)                          what the last call cost
 //! ```
 //!
 //! Three layers, each usable by itself:
@@ -41,7 +41,7 @@
 //! assert_eq!(chain.by(DOCTOR).decide(&request(DOCTOR, PATIENT)), RuleDecision::Abstain);
 //! chain.at("2026-01-05T02:00:00Z");
 //! assert_eq!(chain.by(DOCTOR).decide(&request(DOCTOR, PATIENT)), RuleDecision::Deny { reason: 256 });
-//! assert_gas!(chain <= 20_000);
+//! assert_gas!(chain <= 40_000);
 //! ```
 
 pub mod cases;

@@ -220,7 +220,7 @@ impl By<'_> {
     }
 }
 
-/// Compares what the last call cost: `assert_gas!(chain <= 20_000)`.
+/// Compares what the last call cost: `assert_gas!(chain <= 40_000)`.
 #[macro_export]
 macro_rules! assert_gas {
     ($chain:ident <= $most:expr) => {{

@@ -97,7 +97,7 @@ fn what_is_wrong_is_named_with_its_line() {
             "ask: offices",
             "60: ask: no contract is called `offices`",
         ),
-        ("gas_max: 20000", "gasmax: 20000", "67: unknown field `gasmax`"),
+        ("gas_max: 40000", "gasmax: 20000", "67: unknown field `gasmax`"),
         (
             "outside-hours: 256",
             "outside-hours: 25",
@@ -139,7 +139,7 @@ fn a_case_that_comes_out_otherwise_says_how() {
         ["obligations: [review], but they are [notify-patient, review]"]
     );
 
-    let faults = altered("gas_max: 20000", "gas_max: 20").unwrap();
+    let faults = altered("gas_max: 40000", "gas_max: 20").unwrap();
     assert!(
         faults[6][0].starts_with("gas_max: 20, but it cost "),
         "{faults:?}"
