@@ -22,7 +22,7 @@ use salus_store::StoreError;
 use salus_types::{
     BlockId, Evidence, Header, Height, MemberId, ShareReceipt, SignedOpenRequest, Validator, ValidatorSet,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
@@ -106,6 +106,9 @@ pub(crate) struct Archivist {
     inbox: Receiver<Event>,
     inbox_sender: SyncSender<Event>,
     archive: Archive,
+    /// What the archive's own effects gave rise to; a handful, since it asks for few things at once.
+    inputs: VecDeque<Input>,
+    is_feeding: bool,
     /// What the archive was told last.
     members: Members,
     waiting: BTreeMap<JobId, Waiting>,
@@ -136,6 +139,8 @@ impl Archivist {
             inbox,
             inbox_sender,
             archive,
+            inputs: VecDeque::new(),
+            is_feeding: false,
             members,
             waiting: BTreeMap::new(),
             next_job: 0,
@@ -172,10 +177,7 @@ impl Archivist {
         match event {
             Event::Connected(member) => self.feed(Input::Connected(member)),
             Event::Disconnected(member) => self.feed(Input::Disconnected(member)),
-            Event::Tip { member, height } => {
-                self.view.progress.announced(height);
-                self.feed(Input::Tip { member, height })
-            }
+            Event::Tip { member, height } => self.feed(Input::Tip { member, height }),
             Event::Committed { height, id, members } => {
                 self.settle(height, id)?;
                 // Before the archive hears of the block: it then asks for headers that these validators decide.
@@ -226,11 +228,26 @@ impl Archivist {
         Ok(())
     }
 
+    /// Hands an input to the archive and carries out what it asks for, and then the same for each input that this gave rise to:
+    /// in turn and not one within the other, since one that ends at once may let the next begin, thousands of times.
     fn feed(&mut self, input: Input) -> Result<(), StoreError> {
-        let now = self.view.clock.elapsed();
-        let effects = self.archive.handle(now, input);
-        self.view.progress.set_sync(now, self.archive.sync_progress());
-        effects.into_iter().try_for_each(|effect| self.carry_out(effect))
+        self.inputs.push_back(input);
+        if std::mem::replace(&mut self.is_feeding, true) {
+            return Ok(());
+        }
+        while let Some(input) = self.inputs.pop_front() {
+            let now = self.view.clock.elapsed();
+            let effects = self.archive.handle(now, input);
+            if let Some(height) = self.archive.credible_tip() {
+                self.view.progress.announced(height);
+            }
+            self.view.progress.set_sync(now, self.archive.sync_progress());
+            for effect in effects {
+                self.carry_out(effect)?;
+            }
+        }
+        self.is_feeding = false;
+        Ok(())
     }
 
     fn carry_out(&mut self, effect: Effect) -> Result<(), StoreError> {
@@ -279,13 +296,12 @@ impl Archivist {
             Effect::Failed { job, error } => self.on_failed(job, error),
             Effect::Apply(certified) => self.apply(*certified),
             Effect::NeedHeader { height } => {
-                // What was resealed above the own tip is not known yet: repair waits until this node has caught up.
-                let is_behind = self.view.progress.is_behind(self.view.tip());
-                let header = self.view.index.header(height)?.filter(|_| !is_behind);
+                let header = self.view.index.header(height)?.map(Box::new);
+                let resealed = self.view.resealed(height)?.map(Box::new);
                 self.feed(Input::Header {
                     height,
-                    header: header.map(Box::new),
-                    resealed: self.view.resealed(height)?.map(Box::new),
+                    header,
+                    resealed,
                 })
             }
             Effect::StoreShare {

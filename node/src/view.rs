@@ -79,7 +79,7 @@ pub(crate) struct Parts {
 /// Counters that one thread writes and others show.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// The highest height that a peer has announced.
+    /// The highest height that was reached for certain, here or elsewhere.
     best: AtomicU64,
     repair: Mutex<RepairStatus>,
     scrub: Mutex<ScrubStatus>,
@@ -223,17 +223,17 @@ pub(crate) fn resealing(commitment: &ShareCommitment) -> Resealing {
 }
 
 impl Progress {
-    /// A peer has announced a height.
+    /// A height was reached: here, or by more members' word than may lie.
     pub(crate) fn announced(&self, height: Height) {
         self.best.fetch_max(height.get(), Relaxed);
     }
 
-    /// Whether peers have committed more than one block beyond this height: one may be on its way right now.
+    /// Whether others have committed more than one block beyond this height: one may be on its way right now.
     pub(crate) fn is_behind(&self, tip: Height) -> bool {
         self.best.load(Relaxed) > tip.get().saturating_add(1)
     }
 
-    /// Whether peers were heard of, and none is ahead.
+    /// Whether enough others were heard of, and none is ahead for certain.
     pub(crate) fn is_in_step(&self, tip: Height) -> bool {
         (1..=tip.get()).contains(&self.best.load(Relaxed))
     }

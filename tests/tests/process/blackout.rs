@@ -47,10 +47,12 @@ fn a_block_that_some_are_locked_on_is_decided_although_its_dealing_is_lost() {
 }
 
 /// Lets validators 0 and 1 lock the block after the tip, with the vote of 3's stand-in and without 2, which is down; then all
-/// power fails. Dealings that are none, before, must not keep the good one out.
+/// power fails. Dealings that are none, before, must not keep the good one out, nor a tip that nobody else has heard of
+/// keep anybody from deciding.
 async fn lock_and_fail(network: &Network, tip: u64) -> (Height, BlockId) {
     let mut rogue = Rogue::take_over(network, 3).await;
     network.kill(2).unwrap();
+    rogue.boast();
     let last = header(network, 0, tip).await;
     for validator in [0, 1] {
         rogue.hand_out_junk(validator, &last, 12).await;

@@ -60,7 +60,7 @@ impl Archive {
     /// How far this node is that is behind.
     pub fn sync_progress(&self) -> SyncProgress {
         let blocks = || {
-            let (from, best) = (self.behind_from?, self.peers.best_tip()?);
+            let (from, best) = (self.behind_from?, self.credible_tip()?);
             let above = |height: Height| height.get().saturating_sub(from.get());
             Some(SyncProgress {
                 phase: SyncPhase::Blocks,
@@ -105,6 +105,11 @@ impl Archive {
     /// Whether validators keep deposits of blocks with this k, so that members should sign that they hold their shares.
     pub fn wants_receipts(&self, threshold: u16) -> bool {
         !self.catch_up.validators().certificate_suffices(threshold)
+    }
+
+    /// A height that other members have certainly reached: more of them say so than may lie. `None` as long as too few were heard.
+    pub fn credible_tip(&self) -> Option<Height> {
+        self.peers.credible_tip(self.catch_up.validators())
     }
 
     /// The last height that this node has.
@@ -266,9 +271,14 @@ impl Archive {
         if self.catch_up.ahead().is_some() && !went_ahead {
             self.drop_unplanned();
         }
-        let (tip, best) = (self.catch_up.tip().height, self.peers.best_tip());
-        let is_behind = best.is_some_and(|best| best > tip.next());
-        self.behind_from = is_behind.then(|| self.behind_from.unwrap_or(tip));
+        let tip = self.catch_up.tip().height;
+        self.behind_from = self.is_behind().then(|| self.behind_from.unwrap_or(tip));
+    }
+
+    /// Whether others have more than one block beyond the own tip: one may be on its way right now.
+    fn is_behind(&self) -> bool {
+        let tip = self.catch_up.tip().height;
+        self.credible_tip().is_some_and(|best| best > tip.next())
     }
 
     fn share(
@@ -572,9 +582,10 @@ impl Archive {
         effects.push(Effect::Progress(self.repair.progress()));
     }
 
-    /// With fewer than k holders at hand, repair would only shuffle its list.
+    /// With fewer than k holders at hand, repair would only shuffle its list. And what was resealed above the own tip is not
+    /// known yet: it waits until this node has caught up.
     fn can_repair(&self) -> bool {
-        self.peers.holders_connected() >= self.catch_up.threshold()
+        self.peers.holders_connected() >= self.catch_up.threshold() && !self.is_behind()
     }
 
     fn drop_unplanned(&mut self) {

@@ -1,7 +1,7 @@
 //! What is known of the other members: who can be asked, how fast they answer, and whom not to trust for a while.
 
 use crate::{Config, RequestId};
-use salus_types::{Height, MemberId, Slot, Validator};
+use salus_types::{Height, MemberId, Slot, Validator, ValidatorSet};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -132,6 +132,22 @@ impl Peers {
             .filter(|peer| peer.connected)
             .filter_map(|peer| peer.tip)
             .max()
+    }
+
+    /// A height that was reached, however many validators lie that may: one more than these say that they are as far, or
+    /// farther. Of former members any number may lie; their word counts only as long as no validator known here is heard.
+    pub(crate) fn credible_tip(&self, validators: &ValidatorSet) -> Option<Height> {
+        let said = |(member, peer): (&MemberId, &Peer)| Some((*member, peer.tip.filter(|_| peer.connected)?));
+        let of_all: Vec<(MemberId, Height)> = self.peers.iter().filter_map(said).collect();
+        let of_validators = of_all
+            .iter()
+            .filter(|(member, _)| validators.get(*member).is_some());
+        let mut tips: Vec<Height> = of_validators.map(|(_, tip)| *tip).collect();
+        if tips.is_empty() {
+            tips = of_all.iter().map(|(_, tip)| *tip).collect();
+        }
+        tips.sort_unstable();
+        tips.iter().rev().nth(validators.faulty_max()).copied()
     }
 
     /// The fastest peer that has this height and may be asked for headers now.

@@ -141,6 +141,45 @@ fn without_k_holders_repair_rests_and_goes_on_when_they_come() {
 }
 
 #[test]
+fn repair_waits_until_this_node_has_caught_up() {
+    let mut world = World::new(6, 4, 40);
+    world.announce();
+    world.missing(1..=10);
+    while world.archive.tip().height < height(38) {
+        let mut asks = world.asks.iter();
+        let begun = asks.any(|(.., purpose)| *purpose == Purpose::Repair);
+        assert!(!begun, "{:?}", world.archive.tip());
+        world.run(ms(1));
+    }
+    world.run(ms(10_000));
+    assert_eq!(world.progress.remaining, 0);
+}
+
+#[test]
+fn one_member_that_claims_to_be_far_ahead_holds_nothing_up() {
+    let mut world = World::new(7, 4, 10);
+    let boast = |number: u16| Input::Tip {
+        member: member(number),
+        height: height(1_000_000),
+    };
+    world.input(boast(1));
+    assert_eq!(world.archive.credible_tip(), None);
+    world.missing(1..=10);
+    world.run(ms(10_000));
+    assert_eq!((world.progress.repaired, world.progress.remaining), (10, 0));
+    assert_eq!(world.archive.sync_progress(), SyncProgress::default());
+    // Of four members one may lie. Two who say so are believed, for as far as both of them are.
+    world.input(Input::Tip {
+        member: member(2),
+        height: height(50),
+    });
+    assert_eq!(world.archive.credible_tip(), Some(height(50)));
+    assert_eq!(world.archive.sync_progress().phase, SyncPhase::Blocks);
+    world.input(Input::Disconnected(member(1)));
+    assert_eq!(world.archive.credible_tip(), None);
+}
+
+#[test]
 fn a_height_without_a_header_is_put_off_and_others_go_on() {
     let mut world = World::new(5, 4, 10);
     world.missing(8..=12);
