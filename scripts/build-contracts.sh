@@ -9,7 +9,7 @@
 # rustc-web, rust-web-src and lld (the standard library is then built from source).
 set -euo pipefail
 
-readonly CRATES=(registry access office_hours)
+readonly CRATES=(registry access care office_hours)
 readonly TARGET=wasm32-unknown-unknown
 # Kilobytes of stack. Guests need little, and every page of memory costs each call.
 readonly STACK_KB=32
@@ -69,7 +69,7 @@ choose_flags() {
 # One hash over every file that the artefacts are built from.
 source_hash() {
     cd "$root"
-    find contracts-wasm/{sdk,sdk-macros,registry,access,rules}/{src,Cargo.toml} contracts-wasm/rules/*/{src,Cargo.toml} \
+    find contracts-wasm/{sdk,sdk-macros,registry,access,care,rules}/{src,Cargo.toml} contracts-wasm/rules/*/{src,Cargo.toml} \
         contracts-wasm/Cargo.{toml,lock} runtime/abi/{src,Cargo.toml} -type f 2>/dev/null |
         LC_ALL=C sort -u | xargs sha256sum | sha256sum | cut -d' ' -f1
 }
@@ -79,7 +79,7 @@ source_hash() {
 copy_sources() {
     rm -rf "$stage"
     mkdir -p "$stage"
-    (cd "$workspace" && cp -r Cargo.toml Cargo.lock sdk sdk-macros registry access rules "$stage/")
+    (cd "$workspace" && cp -r Cargo.toml Cargo.lock sdk sdk-macros registry access care rules "$stage/")
     cp -r "$root/runtime/abi" "$root/rust-toolchain.toml" "$stage/"
     sed -i -e 's|"../runtime/abi"|"abi"|' -e 's|^exclude = .*|exclude = ["abi"]|' "$stage/Cargo.toml"
     sed -i -e 's|"../../contracts-wasm/sdk-macros"|"../sdk-macros"|' "$stage/abi/Cargo.toml"

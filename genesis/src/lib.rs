@@ -18,7 +18,7 @@ mod artifacts;
 mod document;
 mod error;
 
-pub use artifacts::{ACCESS, REGISTRY, builtin_code};
+pub use artifacts::{ACCESS, CARE, REGISTRY, builtin_code};
 pub use error::GenesisError;
 
 use salus_types::abi::registry::{self, Principal, Role};
@@ -48,7 +48,7 @@ pub struct Agreement {
     pub members: Vec<Member>,
     /// The first principals, numbered from 0 in this order; at least one admin for every member.
     pub principals: Vec<Principal>,
-    /// Hashes of the contracts' code, in the order of their numbers from 1: registry, access.
+    /// Hashes of the contracts' code, in the order of their numbers from 1: registry, access, care.
     pub contracts: Vec<Hash>,
 }
 

@@ -34,7 +34,7 @@ fn agreement(n: u8) -> Agreement {
         params: Params::usual(usize::from(n), GAS_TABLE.parse().unwrap()),
         members: (0..n).map(member).collect(),
         principals: (0..n).map(admin).collect(),
-        contracts: vec![Hash::of_content(REGISTRY), Hash::of_content(ACCESS)],
+        contracts: [REGISTRY, ACCESS, CARE].map(Hash::of_content).into(),
     }
 }
 

@@ -3,9 +3,11 @@
 use crate::grants::Grants;
 use crate::standing::Conduct;
 use salus_sdk::abi::access::{
-    Decision, EMERGENCY_TICKET_MS, Grant, Obligations, Purpose, RecordClass, Retrieve, RuleDecision, Scope,
-    TICKET_MS, reason,
+    Decision, EMERGENCY_TICKET_MS, Grant, Obligations, Purpose, Purposes, RecordClass, Retrieve,
+    RuleDecision, Scope, TICKET_MS, reason,
 };
+use salus_sdk::abi::care::Delegation;
+use salus_sdk::{Decode, Encode};
 
 /// What a decision rests on besides the request itself.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) conduct: Conduct,
     /// The patient's grants to the requester.
     pub(crate) grants: Grants,
+    /// What the requester may do in the patient's name. Only asked when nothing else permits.
+    pub(crate) delegation: Option<Delegation>,
     /// The record's class; `None` if there is no such record.
     pub(crate) class: Option<RecordClass>,
 }
@@ -33,9 +37,28 @@ pub(crate) struct Basis {
     pub(crate) until_ms: u64,
     /// What comes with it.
     pub(crate) obligations: Obligations,
-    /// The number of the grant that it rests on.
-    pub(crate) grant: Option<u32>,
+    /// What must go on standing for the ticket to be good.
+    pub(crate) rests_on: RestsOn,
 }
+
+/// What a ticket ends with, if that ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[bincode(crate = "bincode")]
+pub(crate) enum RestsOn {
+    /// Nothing that could be taken back.
+    Itself,
+    /// A grant, by its number.
+    Grant(u32),
+    /// The requester's delegation.
+    Delegation,
+}
+
+/// What a delegate may read for: what the patient itself would want a record for.
+const DELEGATE_PURPOSES: [Purpose; 3] = [
+    Purpose::Treatment,
+    Purpose::EmergencyTreatment,
+    Purpose::PatientRequest,
+];
 
 /// Decides without rules: what a permit would rest on, or the reason of the refusal.
 pub(crate) fn decide(request: &Retrieve, facts: &Facts) -> Result<Basis, u16> {
@@ -51,10 +74,13 @@ pub(crate) fn decide(request: &Retrieve, facts: &Facts) -> Result<Basis, u16> {
             reason: reason::OWN_RECORD,
             until_ms: facts.now_ms.saturating_add(TICKET_MS),
             obligations: Obligations::default(),
-            grant: None,
+            rests_on: RestsOn::Itself,
         });
     }
-    by_grant(request, facts)
+    match by_grant(request, facts) {
+        Err(refusal) if refusal != reason::NO_SUCH_RECORD => by_delegation(request, facts, refusal),
+        outcome => outcome,
+    }
 }
 
 fn by_emergency(request: &Retrieve, facts: &Facts) -> Result<Basis, u16> {
@@ -69,8 +95,23 @@ fn by_emergency(request: &Retrieve, facts: &Facts) -> Result<Basis, u16> {
         reason: reason::EMERGENCY,
         until_ms: facts.now_ms.saturating_add(EMERGENCY_TICKET_MS),
         obligations: Obligations::NOTIFY_PATIENT.and(Obligations::REVIEW),
-        grant: None,
+        rests_on: RestsOn::Itself,
     })
+}
+
+/// A delegate reads as if the patient had granted it what it may read for the patient. Where that does not reach, the answer
+/// is that of the grants.
+fn by_delegation(request: &Retrieve, facts: &Facts, refusal: u16) -> Result<Basis, u16> {
+    let delegation = facts.delegation.ok_or(refusal)?;
+    let grant = Grant {
+        scope: delegation.scope,
+        purposes: Purposes::of(&DELEGATE_PURPOSES),
+        until_ms: delegation.until_ms,
+    };
+    match weigh(&grant, request, facts) {
+        Fit::Permits => granted(facts, &grant, reason::DELEGATED, RestsOn::Delegation),
+        Fit::Misses(_) => Err(refusal),
+    }
 }
 
 /// The grant that permits the request and lasts longest, or how near the nearest one comes.
@@ -89,12 +130,17 @@ fn by_grant(request: &Retrieve, facts: &Facts) -> Result<Basis, u16> {
     let Some((number, grant)) = best else {
         return Err(refusal);
     };
+    granted(facts, &grant, reason::GRANTED, RestsOn::Grant(number))
+}
+
+/// A permit under a grant that reaches the record, if there is one.
+fn granted(facts: &Facts, grant: &Grant, reason: u16, rests_on: RestsOn) -> Result<Basis, u16> {
     facts.class.ok_or(reason::NO_SUCH_RECORD)?;
     Ok(Basis {
-        reason: reason::GRANTED,
+        reason,
         until_ms: facts.now_ms.saturating_add(TICKET_MS).min(grant.until_ms),
         obligations: Obligations::default(),
-        grant: Some(number),
+        rests_on,
     })
 }
 
@@ -131,6 +177,28 @@ fn nearer(one: u16, other: u16) -> u16 {
         _ => 0,
     };
     if rank(other) > rank(one) { other } else { one }
+}
+
+/// Whether a delegation could turn a refusal into a permit, so that it is worth asking for.
+pub(crate) fn delegation_matters(request: &Retrieve, facts: &Facts, refusal: u16) -> bool {
+    let by_grants = [
+        reason::NO_GRANT,
+        reason::OUT_OF_SCOPE,
+        reason::WRONG_PURPOSE,
+        reason::GRANT_EXPIRED,
+    ];
+    !request.emergency && !facts.own && by_grants.contains(&refusal)
+}
+
+/// Whether what a delegate does in a patient's name stays within what it may do: a grant is no wider and lasts no longer
+/// than the delegation. `class` is that of the record that is granted.
+pub(crate) fn within(grant: &Grant, class: Option<RecordClass>, delegation: &Delegation) -> bool {
+    let reaches = match (delegation.scope, grant.scope) {
+        (Scope::All, _) => true,
+        (Scope::Class(own), Scope::Record(_)) => class == Some(own),
+        (own, granted) => own == granted,
+    };
+    reaches && grant.until_ms <= delegation.until_ms
 }
 
 /// Lets rules speak, one after the other; the first refusal decides. `None` is a rule that could not be asked.

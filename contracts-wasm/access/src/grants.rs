@@ -1,10 +1,11 @@
 //! Grants: what a patient lets others read, until when, and its end before that.
 
-use crate::calling_patient;
+use crate::{caller, calling_patient, decision, delegation, records, require_patient};
 use alloc::vec::Vec;
 use core::slice::Iter;
 use salus_sdk::abi::access::{
-    AccessEvent, Grant, GrantAccess, GrantEntry, Purpose, Purposes, RevokeAccess, error,
+    AccessEvent, Act, ActFor, Grant, GrantAccess, GrantEntry, Purpose, Purposes, RecordId, RevokeAccess,
+    Scope, error,
 };
 use salus_sdk::abi::registry::Role;
 use salus_sdk::{Abort, Ctx, Decode, Encode, Map, PrincipalId};
@@ -90,6 +91,45 @@ fn save(cx: &mut Ctx, pair: (PrincipalId, PrincipalId), grants: &Grants) {
 
 pub(crate) fn grant(cx: &mut Ctx, argument: GrantAccess) -> Result<u32, Abort> {
     let patient = calling_patient(cx)?;
+    add(cx, patient, argument)
+}
+
+pub(crate) fn revoke(cx: &mut Ctx, argument: RevokeAccess) -> Result<(), Abort> {
+    let patient = calling_patient(cx)?;
+    end(cx, patient, argument)
+}
+
+/// A delegate acts in the patient's name. It grants nothing to itself, and nothing beyond its own delegation; it may end
+/// any grant.
+pub(crate) fn act_for(cx: &mut Ctx, argument: ActFor) -> Result<Option<u32>, Abort> {
+    let delegate = caller(cx)?;
+    let ActFor { patient, act } = argument;
+    require_patient(cx, patient)?;
+    let delegation = delegation(cx, patient, delegate)
+        .filter(|delegation| delegation.manages)
+        .ok_or(Abort(error::NOT_ALLOWED))?;
+    let number = match act {
+        Act::Grant(argument) => {
+            let class = match argument.grant.scope {
+                Scope::Record(record) => records::load(cx, RecordId { patient, record }),
+                Scope::Class(_) | Scope::All => None,
+            };
+            let class = class.map(|record| record.class);
+            if argument.grantee == delegate || !decision::within(&argument.grant, class, &delegation) {
+                return Err(Abort(error::NOT_ALLOWED));
+            }
+            Some(add(cx, patient, argument)?)
+        }
+        Act::Revoke(argument) => {
+            end(cx, patient, argument)?;
+            None
+        }
+    };
+    cx.emit(&AccessEvent::ActedFor { patient, delegate });
+    Ok(number)
+}
+
+fn add(cx: &mut Ctx, patient: PrincipalId, argument: GrantAccess) -> Result<u32, Abort> {
     let GrantAccess { grantee, grant } = argument;
     if grantee == patient || !purposes_valid(grant.purposes) {
         return Err(Abort(error::BAD_INPUT));
@@ -125,8 +165,7 @@ pub(crate) fn grant(cx: &mut Ctx, argument: GrantAccess) -> Result<u32, Abort> {
     Ok(number)
 }
 
-pub(crate) fn revoke(cx: &mut Ctx, argument: RevokeAccess) -> Result<(), Abort> {
-    let patient = calling_patient(cx)?;
+fn end(cx: &mut Ctx, patient: PrincipalId, argument: RevokeAccess) -> Result<(), Abort> {
     let RevokeAccess { grantee, number } = argument;
     let mut grants = load(cx, patient, grantee);
     let before = grants.count();

@@ -6,13 +6,15 @@
 //! ([`salus_sdk::abi::access`]).
 //!
 //! ```text
-//! retrieve --> facts from the state --> decision::decide   penalty? emergency? own? a grant that reaches it?
+//! retrieve --> facts from the state --> decision::decide   penalty? emergency? own? a grant or a delegation that reaches it?
 //!                                            | a basis, or a reason against
 //!                                       decision::ask_rules     any rule may refuse (deny-overrides)
 //!                                            |
 //!                                       decision::settle   Permit: a ticket          Deny: the requester's standing
 //!                                            |
 //!                                       log: next entry, chained to the one before   -> event Access(LogEntry)
+//!                                            |
+//!                                       reviews: a permit that obliges to one waits until somebody closes it
 //! ```
 //!
 //! State; places `r` and `l` are part of the interface, for proofs.
@@ -21,14 +23,16 @@
 //! place  key                              value          meaning
 //! 'r'    patient, record                  Record         what is known of a record
 //! 'n'    patient                          RecordNumber   the number that the patient's next record gets
-//! 'd'    digest                           RecordId       the record of a ciphertext
+//! 'd'    root                             RecordId       the record of a dealing
 //! 'g'    patient, grantee                 Grants         at most 16, by number
 //! 'c'    patient                          Book           numbers and counts the patient's grants, at most 256
-//! 't'    patient, record, requester       Issued         the last ticket, and the grant that it rests on
+//! 't'    patient, record, requester       Issued         the last ticket, and what it rests on
 //! 's'    principal                        Conduct        refusals and penalties; none while there are none
 //! 'l'    patient                          LogHead        count and head of the access log
 //! 'u'    scope                            rules          at most 8
 //! 'o'    principal                        OpenTicket     the last ticket to have blocks opened
+//! 'w'    hospital, number                 OpenReview     a permit that waits for its review
+//! 'm'    hospital                         u32            the number that the hospital's next review gets
 //! ```
 //!
 //! ## Invariants
@@ -36,10 +40,14 @@
 //! - Default deny: without a grant, an emergency or ownership there is no ticket, whatever rules say.
 //! - A refusal tells nothing of records that the requester can't read: whoever has no live grant reaching a record
 //!   gets the same answer whether or not it exists.
-//! - One ciphertext is recorded once: nobody releases another patient's pieces by recording them as its own.
+//! - One dealing is recorded once. Its root commits to its author and its patient, and receipts name both: nobody
+//!   releases another patient's pieces by recording them as its own. A ciphertext's digest commits to nobody, so
+//!   knowing it early blocks nothing.
 //! - A ticket never outlives its grant: it ends with it at the latest, and at once when the grant is revoked.
+//! - Who acts for a patient, and what keeps a record from being shredded, the care contract says. Where it does not answer,
+//!   nobody does and everything does.
 //! - Every retrieve that is not aborted adds exactly one entry to the patient's log. It writes the log's head, a
-//!   ticket if permitted, and a standing only when it changes.
+//!   ticket if permitted, an open review if one is owed, and a standing only when it changes.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 extern crate alloc;
@@ -50,12 +58,14 @@ mod log;
 mod opening;
 mod records;
 mod retrieve;
+mod reviews;
 mod rules;
 mod standing;
 
 use salus_sdk::abi::access::{entry, error, query};
+use salus_sdk::abi::care::{self, Delegation};
 use salus_sdk::abi::registry::Role;
-use salus_sdk::{Abort, Ctx, PrincipalId, contract};
+use salus_sdk::{Abort, ContractId, Ctx, PrincipalId, contract};
 
 contract! {
     instantiate: instantiate;
@@ -67,6 +77,10 @@ contract! {
         entry::LIFT_PENALTY => standing::lift_penalty,
         entry::REGISTER_RULE => rules::register,
         entry::OPEN_BLOCKS => opening::open_blocks,
+        entry::ACT_FOR => grants::act_for,
+        entry::CLOSE_REVIEW => reviews::close,
+        entry::REPLACE_RECORD => records::replace,
+        entry::SHRED => records::shred,
     }
     query {
         query::RECORD => records::record,
@@ -78,6 +92,7 @@ contract! {
         query::WOULD_DECIDE => retrieve::would_decide,
         query::RULES => rules::registered,
         query::OPEN_TICKET => opening::open_ticket,
+        query::REVIEWS => reviews::reviews,
     }
 }
 
@@ -108,4 +123,9 @@ fn require_patient(cx: &Ctx, patient: PrincipalId) -> Result<(), Abort> {
     } else {
         Err(Abort(error::UNKNOWN_PRINCIPAL))
     }
+}
+
+/// What a principal may do now in a patient's name.
+fn delegation(cx: &Ctx, patient: PrincipalId, delegate: PrincipalId) -> Option<Delegation> {
+    cx.query(ContractId::CARE, care::query::DELEGATION, &(patient, delegate))?
 }

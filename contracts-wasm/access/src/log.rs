@@ -18,13 +18,13 @@ pub(crate) fn head(cx: &Ctx, patient: PrincipalId) -> Result<LogHead, Abort> {
 }
 
 /// Appends an entry, whose `index` this sets, and tells the world.
-pub(crate) fn append(cx: &mut Ctx, mut entry: LogEntry) -> Result<(), Abort> {
+pub(crate) fn append(cx: &mut Ctx, entry: &mut LogEntry) -> Result<(), Abort> {
     let before = head(cx, entry.patient)?;
     entry.index = before.count;
-    let head = cx.blake3(&link(&cx.chain_id(), &before.head, &entry));
+    let head = cx.blake3(&link(&cx.chain_id(), &before.head, entry));
     let count = before.count.saturating_add(1);
     HEADS.set(cx, &entry.patient, &LogHead { count, head });
-    cx.emit(&AccessEvent::Access(entry));
+    cx.emit(&AccessEvent::Access(*entry));
     Ok(())
 }
 

@@ -3,15 +3,17 @@
 use crate::{caller, require_patient};
 use alloc::vec::Vec;
 use salus_sdk::abi::access::{
-    AccessEvent, AddRecord, Record, RecordId, StoredReceipt, error, stored_receipt_payload,
+    AccessEvent, AddRecord, Record, RecordId, ReplaceRecord, Shred, StoredReceipt, error,
+    stored_receipt_payload,
 };
+use salus_sdk::abi::care::{self, Custody};
 use salus_sdk::abi::domain::{self, Tag};
-use salus_sdk::abi::registry::{Principal, Role, query};
+use salus_sdk::abi::registry::{Role, query};
 use salus_sdk::{Abort, ContractId, Ctx, Map, PrincipalId, RecordNumber};
 
 const RECORDS: Map<(PrincipalId, RecordNumber), Record> = Map::new(b'r');
 const NEXT: Map<PrincipalId, RecordNumber> = Map::new(b'n');
-const DIGESTS: Map<[u8; 32], RecordId> = Map::new(b'd');
+const ROOTS: Map<[u8; 32], RecordId> = Map::new(b'd');
 
 /// Records in one answer, at most.
 const LIST_MAX: usize = 64;
@@ -21,24 +23,77 @@ pub(crate) fn load(cx: &Ctx, id: RecordId) -> Option<Record> {
 }
 
 pub(crate) fn add_record(cx: &mut Ctx, argument: AddRecord) -> Result<RecordNumber, Abort> {
-    let author = caller(cx)?;
     let patient = argument.patient;
-    require_patient(cx, patient)?;
-    if !may_write(cx, author, patient) {
-        return Err(Abort(error::NOT_ALLOWED));
-    }
-    check_dealing(&argument, cx.member_count())?;
-    if DIGESTS.get(cx, &argument.digest).is_some() {
-        return Err(Abort(error::DUPLICATE));
-    }
-    check_receipts(cx, author, &argument)?;
-
+    let record = check(cx, &argument)?;
     let number = NEXT.get(cx, &patient).unwrap_or(RecordNumber::new(0));
+    let next = number.next().ok_or(Abort(error::TOO_MANY))?;
+    NEXT.set(cx, &patient, &next);
     let id = RecordId {
         patient,
         record: number,
     };
-    let record = Record {
+    save(cx, id, &record);
+    cx.emit(&AccessEvent::RecordAdded(id));
+    Ok(number)
+}
+
+/// Another dealing takes the place of the one in force, whose root stays taken. Tickets are for the record by its number, so
+/// whoever may read it goes on reading it.
+pub(crate) fn replace(cx: &mut Ctx, argument: ReplaceRecord) -> Result<(), Abort> {
+    let ReplaceRecord { record, dealing } = argument;
+    let id = RecordId {
+        patient: dealing.patient,
+        record,
+    };
+    let new = check(cx, &dealing)?;
+    let old = load(cx, id).ok_or(Abort(error::UNKNOWN_RECORD))?;
+    if old.author != new.author || old.class != new.class {
+        return Err(Abort(error::NOT_ALLOWED));
+    }
+    save(cx, id, &new);
+    cx.emit(&AccessEvent::RecordReplaced {
+        record: id,
+        before: old.root,
+    });
+    Ok(())
+}
+
+/// Forgets a record, whose number and root stay taken. Members delete their pieces of it when they see the event.
+pub(crate) fn shred(cx: &mut Ctx, argument: Shred) -> Result<(), Abort> {
+    let by = caller(cx)?;
+    let id = argument.record;
+    require_patient(cx, id.patient)?;
+    let admin = cx.has_role(by, Role::Admin) && cx.organisation_of(by) == cx.organisation_of(id.patient);
+    if by != id.patient && !admin {
+        return Err(Abort(error::NOT_ALLOWED));
+    }
+    let record = load(cx, id).ok_or(Abort(error::UNKNOWN_RECORD))?;
+    let custody: Option<Custody> = cx.query(ContractId::CARE, care::query::CUSTODY, &id);
+    if !custody.is_some_and(|custody| may_shred(&custody, cx.time_ms())) {
+        return Err(Abort(error::HELD));
+    }
+    RECORDS.remove(cx, &(id.patient, id.record));
+    cx.emit(&AccessEvent::RecordShredded {
+        record: id,
+        root: record.root,
+        by,
+    });
+    Ok(())
+}
+
+/// Checks a dealing of the caller's; what the chain will know of it.
+fn check(cx: &Ctx, argument: &AddRecord) -> Result<Record, Abort> {
+    let author = caller(cx)?;
+    require_patient(cx, argument.patient)?;
+    if !may_write(cx, author, argument.patient) {
+        return Err(Abort(error::NOT_ALLOWED));
+    }
+    check_dealing(argument, cx.member_count())?;
+    if ROOTS.get(cx, &argument.root).is_some() {
+        return Err(Abort(error::DUPLICATE));
+    }
+    check_receipts(cx, author, argument)?;
+    Ok(Record {
         digest: argument.digest,
         root: argument.root,
         threshold: argument.threshold,
@@ -47,12 +102,17 @@ pub(crate) fn add_record(cx: &mut Ctx, argument: AddRecord) -> Result<RecordNumb
         class: argument.class,
         author,
         time_ms: cx.time_ms(),
-    };
-    RECORDS.set(cx, &(patient, number), &record);
-    DIGESTS.set(cx, &argument.digest, &id);
-    NEXT.set(cx, &patient, &number.next().ok_or(Abort(error::TOO_MANY))?);
-    cx.emit(&AccessEvent::RecordAdded(id));
-    Ok(number)
+    })
+}
+
+fn save(cx: &mut Ctx, id: RecordId, record: &Record) {
+    RECORDS.set(cx, &(id.patient, id.record), record);
+    ROOTS.set(cx, &record.root, &id);
+}
+
+/// Whether neither the law's time nor a hold keeps a record.
+fn may_shred(custody: &Custody, now_ms: u64) -> bool {
+    custody.retain_until_ms <= now_ms && custody.holds.is_empty()
 }
 
 pub(crate) fn record(cx: &Ctx, id: RecordId) -> Result<Option<Record>, Abort> {
@@ -72,16 +132,8 @@ fn may_write(cx: &Ctx, author: PrincipalId, patient: PrincipalId) -> bool {
     author == patient
         || cx.has_role(author, Role::Doctor)
         || cx.has_role(author, Role::Manager)
-        || (cx.has_role(author, Role::Device) && same_address(cx, author, patient))
-}
-
-/// Whether a device is the patient's: both carry the patient's address in the registry.
-fn same_address(cx: &Ctx, device: PrincipalId, patient: PrincipalId) -> bool {
-    let address = |principal: PrincipalId| {
-        let found: Option<Principal> = cx.query(ContractId::REGISTRY, query::PRINCIPAL, &principal)?;
-        found?.address
-    };
-    address(device).is_some_and(|owner| address(patient) == Some(owner))
+        || (cx.has_role(author, Role::Device)
+            && cx.query(ContractId::REGISTRY, query::OWNS_DEVICE, &(author, patient)) == Some(true))
 }
 
 /// Checks numbers that need no signature: who opens the record, and how many members hold it.
@@ -134,6 +186,7 @@ mod tests {
     use super::*;
     use salus_sdk::MemberId;
     use salus_sdk::abi::access::{RecordClass, record_key};
+    use salus_sdk::abi::care::Hold;
 
     fn dealing(threshold: u8, pieces: u8, members: &[u16]) -> AddRecord {
         let receipt = |member: &u16| StoredReceipt {
@@ -196,6 +249,22 @@ mod tests {
             Err(Abort(error::BAD_RECEIPTS)),
             "more receipts than pieces",
         );
+    }
+
+    #[test]
+    fn a_record_is_shredded_when_nothing_keeps_it() {
+        let hold = Hold {
+            reason: 1,
+            by: PrincipalId::new(2),
+        };
+        let custody = |retain_until_ms, holds: &[Hold]| Custody {
+            retain_until_ms,
+            holds: holds.to_vec(),
+        };
+        assert!(may_shred(&custody(0, &[]), 5));
+        assert!(may_shred(&custody(5, &[]), 5), "the time is over");
+        assert!(!may_shred(&custody(6, &[]), 5));
+        assert!(!may_shred(&custody(5, &[hold]), 5));
     }
 
     #[test]

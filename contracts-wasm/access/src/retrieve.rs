@@ -1,19 +1,19 @@
 //! RetrieveEHRs: an attempt to read, decided and logged.
 
-use crate::decision::{self, Basis, Facts};
-use crate::{caller, grants, log, records, require_patient, rules, standing};
+use crate::decision::{self, Basis, Facts, RestsOn};
+use crate::{caller, delegation, grants, log, records, require_patient, reviews, rules, standing};
 use salus_sdk::abi::access::{AccessRequest, Decision, LogEntry, RecordId, Retrieve, Ticket, TicketId};
 use salus_sdk::abi::registry::Role;
 use salus_sdk::{Abort, Ctx, Decode, Encode, Map, PrincipalId, RecordNumber};
 
 const TICKETS: Map<(PrincipalId, RecordNumber, PrincipalId), Issued> = Map::new(b't');
 
-/// A ticket, and the grant that it rests on: when that is revoked, so is the ticket.
+/// A ticket, and what it rests on: when that ends, so does the ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[bincode(crate = "bincode")]
 struct Issued {
     ticket: Ticket,
-    grant: Option<u32>,
+    rests_on: RestsOn,
 }
 
 pub(crate) fn retrieve(cx: &mut Ctx, request: Retrieve) -> Result<Decision, Abort> {
@@ -26,11 +26,11 @@ pub(crate) fn retrieve(cx: &mut Ctx, request: Retrieve) -> Result<Decision, Abor
                 purpose: request.purpose,
                 until_ms: basis.until_ms,
             },
-            grant: basis.grant,
+            rests_on: basis.rests_on,
         };
         TICKETS.set(cx, &(request.patient, request.record, requester), &issued);
     }
-    let entry = LogEntry {
+    let mut entry = LogEntry {
         patient: request.patient,
         index: 0,
         record: request.record,
@@ -40,7 +40,8 @@ pub(crate) fn retrieve(cx: &mut Ctx, request: Retrieve) -> Result<Decision, Abor
         decision,
         height: cx.height(),
     };
-    log::append(cx, entry)?;
+    log::append(cx, &mut entry)?;
+    reviews::open(cx, &entry)?;
     standing::save(cx, requester, facts.conduct, conduct);
     Ok(decision)
 }
@@ -62,11 +63,13 @@ pub(crate) fn ticket(cx: &Ctx, id: TicketId) -> Result<Option<Ticket>, Abort> {
     let Some(issued) = TICKETS.get(cx, &(id.patient, id.record, id.requester)) else {
         return Ok(None);
     };
-    let stands = issued.ticket.until_ms > cx.time_ms()
-        && cx.organisation_of(id.requester).is_some()
-        && issued
-            .grant
-            .is_none_or(|number| grants::load(cx, id.patient, id.requester).contains(number));
+    let (patient, requester) = (id.patient, id.requester);
+    let rests = || match issued.rests_on {
+        RestsOn::Itself => true,
+        RestsOn::Grant(number) => grants::load(cx, patient, requester).contains(number),
+        RestsOn::Delegation => delegation(cx, patient, requester).is_some(),
+    };
+    let stands = issued.ticket.until_ms > cx.time_ms() && cx.organisation_of(requester).is_some() && rests();
     Ok(stands.then_some(issued.ticket))
 }
 
@@ -81,15 +84,22 @@ fn evaluate(
         patient: request.patient,
         record: request.record,
     };
-    let facts = Facts {
+    let mut facts = Facts {
         now_ms: cx.time_ms(),
         own: requester == request.patient,
         doctor: request.emergency && cx.has_role(requester, Role::Doctor),
         conduct: standing::load(cx, requester),
         grants: grants::load(cx, request.patient, requester),
+        delegation: None,
         class: records::load(cx, id).map(|record| record.class),
     };
     let mut outcome = decision::decide(request, &facts);
+    if let Err(refusal) = outcome
+        && decision::delegation_matters(request, &facts, refusal)
+    {
+        facts.delegation = delegation(cx, request.patient, requester);
+        outcome = decision::decide(request, &facts);
+    }
     if let (Ok(basis), Some(class)) = (outcome, facts.class) {
         let request = AccessRequest {
             patient: request.patient,
@@ -112,13 +122,20 @@ mod tests {
 
     #[test]
     fn the_stored_form_does_not_drift() {
-        let issued = Issued {
+        let issued = |rests_on| Issued {
             ticket: Ticket {
                 purpose: Purpose::Research,
                 until_ms: 0x0102_0304_0506,
             },
-            grant: Some(7),
+            rests_on,
         };
-        assert_eq!(codec::encode(&issued), [2, 253, 0, 0, 1, 2, 3, 4, 5, 6, 1, 7]);
+        let ticket = [2, 253, 0, 0, 1, 2, 3, 4, 5, 6];
+        for (rests_on, bytes) in [
+            (RestsOn::Itself, &[0][..]),
+            (RestsOn::Grant(7), &[1, 7]),
+            (RestsOn::Delegation, &[2]),
+        ] {
+            assert_eq!(codec::encode(&issued(rests_on)), [&ticket, bytes].concat());
+        }
     }
 }

@@ -20,6 +20,11 @@ pub(crate) fn may_administer(caller: Role, subject: Role) -> bool {
     }
 }
 
+/// Whether a role is one of a hospital's own people, which its admin may change: the others' is tied to an address.
+pub(crate) fn is_staff(role: Role) -> bool {
+    !matches!(role, Role::Patient | Role::Device)
+}
+
 /// Whether attributes are sorted by number, each once, and within their bounds.
 pub(crate) fn attributes_valid(attributes: &Attributes) -> bool {
     attributes.len() <= ATTRIBUTES_MAX
@@ -74,6 +79,19 @@ mod tests {
     }
 
     #[test]
+    fn patients_and_devices_are_no_staff() {
+        let staff: Vec<Role> = Role::ALL.into_iter().filter(|role| is_staff(*role)).collect();
+        let expected = [
+            Role::Doctor,
+            Role::Manager,
+            Role::Admin,
+            Role::Operator,
+            Role::Auditor,
+        ];
+        assert_eq!(staff, expected);
+    }
+
+    #[test]
     fn attributes_are_bounded() {
         let mut attributes = Attributes::new();
         assert!(!put_attribute(
@@ -93,6 +111,12 @@ mod tests {
         assert!(!attributes_valid(&vec![(2, vec![]), (1, vec![])]));
         assert!(!attributes_valid(&vec![(1, vec![]), (1, vec![])]));
         assert!(!attributes_valid(&vec![(1, vec![0; 65])]));
+        assert!(attributes_valid(
+            &(0..8).map(|number| (number, vec![0; 64])).collect()
+        ));
+        assert!(!attributes_valid(
+            &(0..9).map(|number| (number, vec![])).collect()
+        ));
     }
 
     proptest! {

@@ -77,7 +77,8 @@ fn length(bytes: &[u8]) -> i32 {
 }
 
 /// Lets `call(out, cap)` fill a buffer, and asks again with the room it names if `room` did not suffice.
-fn fill(room: usize, call: impl Fn(*mut u8, i32) -> i32) -> Option<Vec<u8>> {
+#[inline(never)]
+fn fill(room: usize, call: &dyn Fn(*mut u8, i32) -> i32) -> Option<Vec<u8>> {
     let mut buffer: Vec<u8> = Vec::with_capacity(room);
     let mut full = usize::try_from(call(buffer.as_mut_ptr(), i32::try_from(room).ok()?)).ok()?;
     if full > room {
@@ -93,7 +94,7 @@ fn fill(room: usize, call: impl Fn(*mut u8, i32) -> i32) -> Option<Vec<u8>> {
 #[cfg(not(test))]
 pub(crate) fn get(key: &[u8]) -> Option<Vec<u8>> {
     // SAFETY: the key is readable, `out` writable for `cap` bytes; the host checks both against the memory.
-    fill(STATE_ROOM, |out, cap| unsafe {
+    fill(STATE_ROOM, &|out, cap| unsafe {
         raw::state_get(key.as_ptr(), length(key), out, cap)
     })
 }
@@ -113,7 +114,7 @@ pub(crate) fn remove(key: &[u8]) {
 /// The first entry with `prefix` whose key is greater than `after`: its key and value.
 #[cfg(not(test))]
 pub(crate) fn next(prefix: &[u8], after: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let mut key = fill(STATE_ROOM, |out, cap| {
+    let mut key = fill(STATE_ROOM, &|out, cap| {
         // SAFETY: as in `get`.
         unsafe {
             raw::state_scan(
@@ -216,7 +217,7 @@ pub(crate) fn debug(text: &[u8]) {
 }
 
 pub(crate) fn call_read(contract: u32, kind: i32, input: &[u8]) -> Option<Vec<u8>> {
-    fill(CALL_ROOM, |out, cap| {
+    fill(CALL_ROOM, &|out, cap| {
         // SAFETY: the input is readable, `out` writable for `cap` bytes.
         unsafe {
             raw::call_read(

@@ -1,7 +1,7 @@
 //! A chain in memory for the contracts' tests: the committed artefacts on the node's own engine and meter.
 //!
 //! ```text
-//! World::new()                two hospitals, four validators, the people of [`who`], contracts 1 and 2 instantiated
+//! World::new()                two hospitals, four validators, the people of [`who`], contracts 1 to 3 instantiated
 //!   .execute(who, ...)        a transaction: its writes are kept, or dropped if it fails
 //!   .query(...)               a question: nothing changes
 //!   .time_ms += ...           the next block's time
@@ -100,7 +100,7 @@ fn engine() -> &'static Engine {
 pub fn artefact(name: &'static str) -> Module {
     static MODULES: OnceLock<BTreeMap<&'static str, Module>> = OnceLock::new();
     let modules = MODULES.get_or_init(|| {
-        let names = ["registry", "access", "office_hours"];
+        let names = ["registry", "access", "care", "office_hours"];
         names
             .into_iter()
             .map(|name| (name, or_fail(engine().admit(&artefact_bytes(name)))))
@@ -151,7 +151,23 @@ pub fn record_of(
     class: RecordClass,
     members: &[u16],
 ) -> AddRecord {
-    let (digest, root) = ([digest; 32], [digest ^ 0xff; 32]);
+    dealing_of(
+        author,
+        patient,
+        ([digest; 32], [digest ^ 0xff; 32]),
+        class,
+        members,
+    )
+}
+
+/// [`record_of`] with a digest and a root of the caller's choice.
+pub fn dealing_of(
+    author: PrincipalId,
+    patient: PrincipalId,
+    (digest, root): ([u8; 32], [u8; 32]),
+    class: RecordClass,
+    members: &[u16],
+) -> AddRecord {
     let receipt = |member: &u16| {
         let payload = stored_receipt_payload(MemberId::new(*member), patient, author, &digest, &root);
         let signature = member_key(*member).sign(Tag::RECORD_RECEIPT, &CHAIN, &payload);
@@ -213,6 +229,7 @@ impl World {
                 .result,
         );
         or_fail(world.deploy(ContractId::ACCESS, "access", &()).result);
+        or_fail(world.deploy(ContractId::CARE, "care", &()).result);
         world
     }
 
@@ -349,6 +366,11 @@ impl<O> Answer<O> {
 
     /// The access contract's events.
     pub fn access_events(&self) -> Vec<AccessEvent> {
+        self.events_of()
+    }
+
+    /// The events of a contract that emits `E`.
+    pub fn events_of<E: Encode + Decode<()>>(&self) -> Vec<E> {
         self.events
             .iter()
             .map(|event| or_fail(codec::decode(event, event.len())))

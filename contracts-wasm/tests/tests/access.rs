@@ -16,7 +16,7 @@ use salus_abi::{ContractId, PrincipalId, RecordNumber};
 use salus_contract_tests::who::{
     ADMIN, AUDITOR, DEVICE, DOCTOR, MANAGER, NEIGHBOUR, NOBODY, OTHER_ADMIN, PATIENT, STRANGER,
 };
-use salus_contract_tests::{CHAIN, MONDAY_MORNING_MS, World, record_of};
+use salus_contract_tests::{CHAIN, MONDAY_MORNING_MS, World, dealing_of, record_of};
 use salus_types::{Call, Event, Gas, Hash, Height, Receipt, Sequence, Status, TransactionPayload};
 
 const NOW: u64 = MONDAY_MORNING_MS;
@@ -335,7 +335,7 @@ fn receipts_serve_only_the_author_and_the_patient_they_were_given_for() {
 }
 
 #[test]
-fn a_ciphertext_is_recorded_once_whoever_copies_the_receipts() {
+fn a_dealing_is_recorded_once_whoever_copies_the_receipts() {
     let mut world = World::new();
     let record = record_of(DOCTOR, PATIENT, 1, RecordClass::Clinical, &[0, 1, 2]);
     assert_eq!(world.add(DOCTOR, &record).result, Ok(RecordNumber::new(0)));
@@ -343,6 +343,28 @@ fn a_ciphertext_is_recorded_once_whoever_copies_the_receipts() {
     let mut stolen = record;
     stolen.patient = NEIGHBOUR;
     assert_eq!(world.add(NEIGHBOUR, &stolen).abort(), Some(error::DUPLICATE));
+}
+
+#[test]
+fn a_digest_that_is_known_early_blocks_nothing() {
+    let mut world = World::new();
+    let digest = [1; 32];
+    let squatted = dealing_of(
+        NEIGHBOUR,
+        NEIGHBOUR,
+        (digest, [2; 32]),
+        RecordClass::Clinical,
+        &[0, 1, 2],
+    );
+    assert_eq!(world.add(NEIGHBOUR, &squatted).result, Ok(RecordNumber::new(0)));
+    let real = dealing_of(
+        DOCTOR,
+        PATIENT,
+        (digest, [3; 32]),
+        RecordClass::Clinical,
+        &[0, 1, 2],
+    );
+    assert_eq!(world.add(DOCTOR, &real).result, Ok(RecordNumber::new(0)));
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn artefacts_are_admitted_and_small() {
     for (name, limit) in [
         ("registry", 40 << 10),
         ("access", 60 << 10),
+        ("care", 40 << 10),
         ("office_hours", 20 << 10),
     ] {
         artefact(name);
@@ -25,7 +26,7 @@ fn artefacts_are_admitted_and_small() {
 
 #[test]
 fn artefacts_hold_no_path_of_the_machine_that_built_them() {
-    for name in ["registry", "access", "office_hours"] {
+    for name in ["registry", "access", "care", "office_hours"] {
         let text = String::from_utf8_lossy(&artefact_bytes(name)).into_owned();
         for trace in ["/root/", "/home/", "/usr/", "/work/", "crates.io"] {
             assert!(!text.contains(trace), "{name} holds {trace}");
@@ -58,7 +59,7 @@ fn decisions_are_cheap() {
         .gas_used;
     let permit = world.retrieve(DOCTOR, &treat(0)).gas_used;
     let refusal = world.retrieve(STRANGER, &treat(0)).gas_used;
-    let rule = ContractId::new(3);
+    let rule = ContractId::new(4);
     let hours = Hours {
         opens: 0,
         closes: 1440,

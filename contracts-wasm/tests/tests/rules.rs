@@ -12,7 +12,7 @@ use salus_office_hours::{Hours, Reason};
 
 const NOW: u64 = MONDAY_MORNING_MS;
 const HOUR_MS: u64 = 3_600_000;
-const RULE: ContractId = ContractId::new(3);
+const RULE: ContractId = ContractId::new(4);
 const HOSPITAL: RuleScope = RuleScope::Organisation(MemberId::new(0));
 
 /// The rule's reason, as decisions carry it.
@@ -171,12 +171,12 @@ fn only_admins_register_and_only_contracts_that_answer() {
         world.rule(ADMIN, HOSPITAL, RULE, false).abort(),
         Some(error::DUPLICATE)
     );
-    for number in 4..11 {
+    for number in 5..12 {
         let rule = ContractId::new(number);
         world.deploy(rule, "office_hours", &HOURS).result.unwrap();
         world.rule(ADMIN, HOSPITAL, rule, false).result.unwrap();
     }
-    let ninth = ContractId::new(11);
+    let ninth = ContractId::new(12);
     world.deploy(ninth, "office_hours", &HOURS).result.unwrap();
     assert_eq!(
         world.rule(ADMIN, HOSPITAL, ninth, false).abort(),

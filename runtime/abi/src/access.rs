@@ -1,5 +1,11 @@
 //! The access contract: who may read which record, why, and what became of every attempt.
 
+mod changes;
+mod reviews;
+
+pub use changes::{Act, ActFor, ReplaceRecord, Shred};
+pub use reviews::{CloseReview, Finding, OpenReview, REVIEW_MS, REVIEWS_LIST_MAX, ReviewEntry, ReviewsOf};
+
 use crate::{ContractId, MemberId, PrincipalId, RecordNumber};
 use alloc::vec::Vec;
 use bincode::{Decode, Encode};
@@ -233,6 +239,14 @@ pub mod entry {
     pub const REGISTER_RULE: u8 = 5;
     /// Argument [`super::OpenBlocks`], output [`super::OpenTicket`].
     pub const OPEN_BLOCKS: u8 = 6;
+    /// Argument [`super::ActFor`], output `Option<u32>`: a new grant's number.
+    pub const ACT_FOR: u8 = 7;
+    /// Argument [`super::CloseReview`].
+    pub const CLOSE_REVIEW: u8 = 8;
+    /// Argument [`super::ReplaceRecord`].
+    pub const REPLACE_RECORD: u8 = 9;
+    /// Argument [`super::Shred`].
+    pub const SHRED: u8 = 10;
 }
 
 /// The entries of `salus_query`, by number.
@@ -257,6 +271,8 @@ pub mod query {
     /// Argument [`crate::PrincipalId`], output `Option<OpenTicket>`: the ticket with which it has blocks opened now. `None`
     /// also when it has ended and when its holder was deleted.
     pub const OPEN_TICKET: u8 = 8;
+    /// Argument [`super::ReviewsOf`], output `Vec<ReviewEntry>`, oldest first, at most [`super::REVIEWS_LIST_MAX`].
+    pub const REVIEWS: u8 = 9;
 }
 
 /// Where the access contract keeps a record's [`Record`], for proofs of the state.
@@ -465,7 +481,7 @@ pub struct Obligations(pub u8);
 impl Obligations {
     /// The patient is told at once.
     pub const NOTIFY_PATIENT: Self = Self(1);
-    /// The requester's hospital reviews the act.
+    /// The patient's hospital reviews the act; it waits in [`query::REVIEWS`] until somebody has.
     pub const REVIEW: Self = Self(2);
 
     /// Both sets together.
@@ -510,6 +526,8 @@ pub mod reason {
     pub const OWN_RECORD: u16 = 2;
     /// The glass was broken.
     pub const EMERGENCY: u16 = 3;
+    /// The patient let the requester act for it.
+    pub const DELEGATED: u16 = 4;
     /// No grant of the patient to the requester.
     pub const NO_GRANT: u16 = 32;
     /// There are grants, but none for this record.
@@ -533,6 +551,7 @@ pub mod reason {
             GRANTED => "granted",
             OWN_RECORD => "own-record",
             EMERGENCY => "emergency",
+            DELEGATED => "delegated",
             NO_GRANT => "no-grant",
             OUT_OF_SCOPE => "out-of-scope",
             WRONG_PURPOSE => "wrong-purpose",
@@ -666,6 +685,51 @@ pub enum AccessEvent {
         /// Which blocks, for what, until when.
         ticket: OpenTicket,
     },
+    /// The event before this one is a delegate's act in the patient's name.
+    ActedFor {
+        /// For whom.
+        patient: PrincipalId,
+        /// Who acted.
+        delegate: PrincipalId,
+    },
+    /// A permit waits for its review.
+    ReviewOpened {
+        /// Whose hospital reviews.
+        organisation: MemberId,
+        /// Its number among the hospital's reviews.
+        number: u32,
+        /// When it is overdue: block time, milliseconds since 1970.
+        due_ms: u64,
+    },
+    /// A permit was reviewed.
+    Reviewed {
+        /// By which hospital.
+        organisation: MemberId,
+        /// Which review.
+        number: u32,
+        /// Who had read.
+        requester: PrincipalId,
+        /// What was found.
+        finding: Finding,
+        /// By whom.
+        by: PrincipalId,
+    },
+    /// Another dealing took a record's place.
+    RecordReplaced {
+        /// Which record.
+        record: RecordId,
+        /// The root of the dealing that is no longer in force.
+        before: [u8; 32],
+    },
+    /// A record is gone for good: members delete their key shares of it.
+    RecordShredded {
+        /// Which record.
+        record: RecordId,
+        /// The root of its last dealing.
+        root: [u8; 32],
+        /// By whom.
+        by: PrincipalId,
+    },
 }
 
 /// Error codes of the access contract's `abort`.
@@ -686,8 +750,14 @@ pub mod error {
     /// The threshold would let too few members open the record, the ending time has passed, or blocks are asked for that
     /// are not there or too many.
     pub const OUT_OF_RANGE: u16 = 7;
-    /// This record is on the chain already, or this rule registered for the scope already.
+    /// A record with this root is on the chain already, or this rule registered for the scope already.
     pub const DUPLICATE: u16 = 8;
     /// The principal is under no penalty.
     pub const NO_PENALTY: u16 = 9;
+    /// No such record.
+    pub const UNKNOWN_RECORD: u16 = 10;
+    /// No such open review.
+    pub const UNKNOWN_REVIEW: u16 = 11;
+    /// The record is retained or held, or the care contract does not answer.
+    pub const HELD: u16 = 12;
 }

@@ -41,7 +41,7 @@ number!(
     PrincipalId(u32), "p"
 );
 number!(
-    /// A contract on the chain. Number 0 is the chain itself, 1 the registry, 2 the access contract.
+    /// A contract on the chain. Number 0 is the chain itself, 1 the registry, 2 the access contract, 3 the care contract.
     ContractId(u32), "c"
 );
 number!(
@@ -60,4 +60,6 @@ impl ContractId {
     pub const REGISTRY: Self = Self(1);
     /// The access contract.
     pub const ACCESS: Self = Self(2);
+    /// The care contract.
+    pub const CARE: Self = Self(3);
 }

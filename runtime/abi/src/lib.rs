@@ -7,7 +7,7 @@
 //! - [`domain`]: how signed and hashed bytes are told apart;
 //! - [`host`]: names and numbers of the contract interface, version `salus0`;
 //! - [`schema`]: what a contract says of itself;
-//! - [`registry`] and [`access`]: the messages and storage keys of the two contracts that every network starts with.
+//! - [`registry`], [`access`] and [`care`]: the messages and storage keys of the contracts that every network starts with.
 //!
 //! Invariant: nothing here is free text about a person. Codes, numbers and hashes only.
 #![no_std]
@@ -15,6 +15,7 @@
 extern crate alloc;
 
 pub mod access;
+pub mod care;
 pub mod codec;
 pub mod domain;
 pub mod host;

@@ -20,7 +20,7 @@ const L: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 /// The contract that misbehaves as its entry says, added to the network's agreement.
-const HOSTILE: ContractId = ContractId::new(3);
+const HOSTILE: ContractId = ContractId::new(4);
 const ENTRY_TRAPS: u8 = 0;
 const ENTRY_NEVER_ENDS: u8 = 1;
 const ENTRY_ABORTS: u8 = 2;

@@ -24,6 +24,7 @@ fn facts(grants: &[Grant]) -> Facts {
         doctor: true,
         conduct: Conduct::default(),
         grants: Grants::of(grants),
+        delegation: None,
         class: Some(LAB),
     }
 }
@@ -32,6 +33,14 @@ fn grant(scope: Scope, until_ms: u64) -> Grant {
     Grant {
         scope,
         purposes: Purposes::of(&[TREAT]),
+        until_ms,
+    }
+}
+
+fn delegated(scope: Scope, until_ms: u64) -> Delegation {
+    Delegation {
+        scope,
+        manages: false,
         until_ms,
     }
 }
@@ -142,13 +151,16 @@ fn only_those_who_could_read_a_record_learn_that_there_is_none() {
 fn a_ticket_ends_with_its_grant_and_rests_on_the_one_that_lasts() {
     let short = grant(Scope::All, NOW + 5);
     let basis = decide(&request(TREAT, false), &facts(&[short])).unwrap();
-    assert_eq!((basis.until_ms, basis.grant), (NOW + 5, Some(0)));
+    assert_eq!((basis.until_ms, basis.rests_on), (NOW + 5, RestsOn::Grant(0)));
     let basis = decide(
         &request(TREAT, false),
         &facts(&[short, grant(Scope::All, LIVE), short]),
     )
     .unwrap();
-    assert_eq!((basis.until_ms, basis.grant), (NOW + TICKET_MS, Some(1)));
+    assert_eq!(
+        (basis.until_ms, basis.rests_on),
+        (NOW + TICKET_MS, RestsOn::Grant(1))
+    );
 }
 
 #[test]
@@ -162,7 +174,7 @@ fn doctors_break_the_glass_and_owe_for_it() {
             .obligations
             .contains(Obligations::NOTIFY_PATIENT.and(Obligations::REVIEW))
     );
-    assert_eq!(basis.grant, None);
+    assert_eq!(basis.rests_on, RestsOn::Itself);
 
     let nurse = Facts {
         doctor: false,
@@ -208,6 +220,103 @@ fn a_penalty_refuses_everything_and_is_not_raised_by_asking_again() {
                 standing
             }
         );
+    }
+}
+
+#[test]
+fn a_delegate_reads_what_the_patient_would_and_its_ticket_ends_with_the_delegation() {
+    let with = |grants: &[Grant], delegation| Facts {
+        delegation: Some(delegation),
+        ..facts(grants)
+    };
+    let lab = with(&[], delegated(Scope::Class(LAB), NOW + 7));
+    let basis = decide(&request(Purpose::PatientRequest, false), &lab).unwrap();
+    assert_eq!(
+        (basis.reason, basis.until_ms, basis.rests_on),
+        (reason::DELEGATED, NOW + 7, RestsOn::Delegation)
+    );
+    assert_eq!(basis.obligations, Obligations::default());
+    for purpose in [TREAT, Purpose::EmergencyTreatment] {
+        assert_eq!(reason_of(purpose, &lab), reason::DELEGATED);
+    }
+    for purpose in [
+        Purpose::Research,
+        Purpose::Payment,
+        Purpose::Operations,
+        Purpose::PublicHealth,
+    ] {
+        assert_eq!(reason_of(purpose, &lab), reason::NO_GRANT);
+    }
+    let imaging = with(&[], delegated(Scope::Class(RecordClass::Imaging), LIVE));
+    assert_eq!(reason_of(TREAT, &imaging), reason::NO_GRANT);
+    let ended = with(&[grant(Scope::All, NOW)], delegated(Scope::All, NOW));
+    assert_eq!(reason_of(TREAT, &ended), reason::GRANT_EXPIRED);
+    let both = with(&[grant(Scope::All, LIVE)], delegated(Scope::All, LIVE));
+    assert_eq!(
+        reason_of(TREAT, &both),
+        reason::GRANTED,
+        "its own grant comes first"
+    );
+    let missing = Facts {
+        class: None,
+        ..with(&[], delegated(Scope::All, LIVE))
+    };
+    assert_eq!(reason_of(TREAT, &missing), reason::NO_SUCH_RECORD);
+}
+
+#[test]
+fn a_delegation_is_asked_for_only_where_it_can_help() {
+    let plain = request(TREAT, false);
+    for (refusal, matters) in [
+        (reason::NO_GRANT, true),
+        (reason::OUT_OF_SCOPE, true),
+        (reason::WRONG_PURPOSE, true),
+        (reason::GRANT_EXPIRED, true),
+        (reason::PENALISED, false),
+        (reason::NO_SUCH_RECORD, false),
+        (reason::NOT_AN_EMERGENCY_ROLE, false),
+    ] {
+        assert_eq!(
+            delegation_matters(&plain, &facts(&[]), refusal),
+            matters,
+            "{refusal}"
+        );
+    }
+    let own = Facts {
+        own: true,
+        ..facts(&[])
+    };
+    assert!(!delegation_matters(&plain, &own, reason::NO_GRANT));
+    assert!(!delegation_matters(
+        &request(TREAT, true),
+        &facts(&[]),
+        reason::NO_GRANT
+    ));
+}
+
+#[test]
+fn what_a_delegate_grants_is_no_wider_than_its_delegation() {
+    let seven = Scope::Record(RecordNumber::new(7));
+    let eight = Scope::Record(RecordNumber::new(8));
+    let (lab, imaging) = (Scope::Class(LAB), Scope::Class(RecordClass::Imaging));
+    for (own, granted, class, fits) in [
+        (Scope::All, Scope::All, None, true),
+        (Scope::All, lab, None, true),
+        (Scope::All, seven, None, true),
+        (lab, lab, None, true),
+        (lab, imaging, None, false),
+        (lab, Scope::All, None, false),
+        (lab, seven, Some(LAB), true),
+        (lab, seven, Some(RecordClass::Imaging), false),
+        (lab, seven, None, false),
+        (seven, seven, Some(LAB), true),
+        (seven, eight, Some(LAB), false),
+        (seven, lab, None, false),
+        (seven, Scope::All, None, false),
+    ] {
+        let delegation = delegated(own, LIVE);
+        assert_eq!(within(&grant(granted, LIVE), class, &delegation), fits);
+        assert!(!within(&grant(granted, LIVE + 1), class, &delegation), "too long");
     }
 }
 
@@ -299,10 +408,12 @@ prop_compose! {
         flags in any::<(bool, bool, bool)>(),
         refusals in 0usize..5,
         class in 0usize..7,
+        delegation in prop::option::of(any_grant()),
     ) -> (Retrieve, Facts) {
         let (emergency, own, doctor) = flags;
         let conduct = (0..refusals).fold(Conduct::default(), |conduct, _| conduct.refused(NOW));
-        let facts = Facts { own, doctor, conduct, class: Some(RecordClass::ALL[class]), ..facts(&grants) };
+        let delegation = delegation.map(|grant| delegated(grant.scope, grant.until_ms));
+        let facts = Facts { own, doctor, conduct, delegation, class: Some(RecordClass::ALL[class]), ..facts(&grants) };
         (request(Purpose::ALL[purpose], emergency), facts)
     }
 }
@@ -320,6 +431,13 @@ proptest! {
                     prop_assert!(facts.doctor && request.emergency);
                     prop_assert_eq!(request.purpose, Purpose::EmergencyTreatment);
                 }
+                reason::DELEGATED => {
+                    let delegation = facts.delegation.unwrap();
+                    prop_assert!(!facts.own && !request.emergency);
+                    prop_assert!(delegation.until_ms >= basis.until_ms);
+                    prop_assert!(DELEGATE_PURPOSES.contains(&request.purpose));
+                    prop_assert_eq!(basis.rests_on, RestsOn::Delegation);
+                }
                 _ => {
                     let covers = |grant: &Grant| {
                         let reaches = match grant.scope {
@@ -329,7 +447,7 @@ proptest! {
                         };
                         reaches && grant.purposes.contains(request.purpose) && grant.until_ms >= basis.until_ms
                     };
-                    let grant = facts.grants.iter().find(|(number, _)| Some(*number) == basis.grant);
+                    let grant = facts.grants.iter().find(|(number, _)| RestsOn::Grant(*number) == basis.rests_on);
                     prop_assert!(grant.is_some_and(|(_, grant)| covers(grant)));
                 }
             }

@@ -1,7 +1,7 @@
 //! Decisions and failures in plain words, for people who did not read the contracts.
 
 use salus_types::abi::access::{self, Decision, Obligations, REFUSALS_TO_PENALTY, Standing, reason};
-use salus_types::abi::registry;
+use salus_types::abi::{care, registry};
 use salus_types::{ContractId, MembershipRefusal, ResealRefusal, Status};
 
 /// A decision in plain words: what was decided, why, and what follows.
@@ -21,7 +21,7 @@ pub fn explain(decision: &Decision) -> String {
                 text.push_str(" The patient is told at once.");
             }
             if obligations.contains(Obligations::REVIEW) {
-                text.push_str(" The requester's hospital will review this access.");
+                text.push_str(" The patient's hospital will review this access.");
             }
             text
         }
@@ -41,6 +41,7 @@ pub fn explain_reason(code: u16) -> String {
         reason::GRANTED => "the patient has granted this access",
         reason::OWN_RECORD => "patients may read their own records",
         reason::EMERGENCY => "emergency access without a grant (the glass was broken)",
+        reason::DELEGATED => "the patient lets you act for it",
         reason::NO_GRANT => "the patient has not granted you any access; ask the patient for a grant",
         reason::OUT_OF_SCOPE => "the patient's grants to you do not cover this record",
         reason::WRONG_PURPOSE => "the patient's grant covers this record, but not for this purpose",
@@ -95,6 +96,11 @@ fn explain_abort(contract: ContractId, code: u16) -> Option<String> {
             registry::error::BAD_INPUT => "the input is malformed",
             registry::error::BAD_PROOF => "the proof that you hold the new key does not verify",
             registry::error::KEY_TAKEN => "that signing key belongs to another principal",
+            registry::error::BAD_GUARDIANS => {
+                "guardians must be active, distinct, others than yourself and at most 8, and the delay 1 to 90 days"
+            }
+            registry::error::NO_RECOVERY => "there is no such recovery, or not for these keys",
+            registry::error::NOT_READY => "approvals are missing, or the time for a veto has not passed",
             _ => return None,
         },
         ContractId::ACCESS => match code {
@@ -109,6 +115,20 @@ fn explain_abort(contract: ContractId, code: u16) -> Option<String> {
             }
             access::error::DUPLICATE => "this record is on the chain already",
             access::error::NO_PENALTY => "that principal is under no penalty",
+            access::error::UNKNOWN_RECORD => "there is no such record",
+            access::error::UNKNOWN_REVIEW => "there is no such open review",
+            access::error::HELD => "the record must be kept: it is retained by law, or held",
+            _ => return None,
+        },
+        ContractId::CARE => match code {
+            care::error::NOT_ALLOWED => "your role, or who you are, does not allow this",
+            care::error::UNKNOWN_PRINCIPAL => "there is no such principal, or not of the kind needed here",
+            care::error::BAD_INPUT => "the input is malformed",
+            care::error::TOO_MANY => "the number of requests, delegates or holds allowed here is reached",
+            care::error::OUT_OF_RANGE => "that time has passed, or is no later than before",
+            care::error::DUPLICATE => "that hold stands already",
+            care::error::UNKNOWN => "there is no such open request, delegation, record or hold",
+            care::error::NOT_GRANTED => "grant first exactly what was asked, then approve",
             _ => return None,
         },
         _ => return None,

@@ -2,8 +2,8 @@
 
 use super::{base64, hex};
 use salus_types::abi::access::{
-    AccessEvent, Decision, Grant, GrantEntry, LogEntry, Obligations, OpenTicket, Purposes, Scope, Standing,
-    reason,
+    AccessEvent, Decision, Finding, Grant, GrantEntry, LogEntry, Obligations, OpenTicket, Purposes, Scope,
+    Standing, reason,
 };
 use salus_types::codec;
 use serde::Serialize;
@@ -193,6 +193,55 @@ pub(crate) enum AccessEventDto {
         /// Which blocks, for what, until when.
         ticket: OpenTicketDto,
     },
+    /// The event before is a delegate's act in a patient's name.
+    ActedFor {
+        /// For whom.
+        patient: u32,
+        /// Who acted.
+        delegate: u32,
+    },
+    /// A permit waits for its review.
+    ReviewOpened {
+        /// Whose hospital reviews.
+        organisation: u16,
+        /// Its number among the hospital's reviews.
+        number: u32,
+        /// When it is overdue: block time, milliseconds since 1970, as a decimal string.
+        due_ms: String,
+    },
+    /// A permit was reviewed.
+    Reviewed {
+        /// By which hospital.
+        organisation: u16,
+        /// Which review.
+        number: u32,
+        /// Who had read.
+        requester: u32,
+        /// What was found: `justified`, `unjustified`.
+        finding: &'static str,
+        /// By whom.
+        by: u32,
+    },
+    /// Another dealing took a record's place.
+    RecordReplaced {
+        /// Whose.
+        patient: u32,
+        /// Its number.
+        record: u32,
+        /// The root of the dealing that is no longer in force, hexadecimal.
+        before: String,
+    },
+    /// A record is gone for good.
+    RecordShredded {
+        /// Whose.
+        patient: u32,
+        /// Its number.
+        record: u32,
+        /// The root of its last dealing, hexadecimal.
+        root: String,
+        /// By whom.
+        by: u32,
+    },
 }
 
 /// Permission to have blocks opened.
@@ -340,6 +389,46 @@ impl LogDto {
 impl From<&AccessEvent> for AccessEventDto {
     fn from(event: &AccessEvent) -> Self {
         match event {
+            AccessEvent::ActedFor { patient, delegate } => Self::ActedFor {
+                patient: patient.get(),
+                delegate: delegate.get(),
+            },
+            AccessEvent::ReviewOpened {
+                organisation,
+                number,
+                due_ms,
+            } => Self::ReviewOpened {
+                organisation: organisation.get(),
+                number: *number,
+                due_ms: due_ms.to_string(),
+            },
+            AccessEvent::Reviewed {
+                organisation,
+                number,
+                requester,
+                finding,
+                by,
+            } => Self::Reviewed {
+                organisation: organisation.get(),
+                number: *number,
+                requester: requester.get(),
+                finding: match finding {
+                    Finding::Justified => "justified",
+                    Finding::Unjustified => "unjustified",
+                },
+                by: by.get(),
+            },
+            AccessEvent::RecordReplaced { record, before } => Self::RecordReplaced {
+                patient: record.patient.get(),
+                record: record.record.get(),
+                before: hex(before),
+            },
+            AccessEvent::RecordShredded { record, root, by } => Self::RecordShredded {
+                patient: record.patient.get(),
+                record: record.record.get(),
+                root: hex(root),
+                by: by.get(),
+            },
             AccessEvent::Access(entry) => Self::Access(entry.into()),
             AccessEvent::RecordAdded(id) => Self::RecordAdded {
                 patient: id.patient.get(),

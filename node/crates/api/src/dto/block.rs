@@ -429,6 +429,28 @@ fn access_call(entry: u8, input: &[u8]) -> CallDto {
             ..named("access.lift_penalty")
         },
         e::REGISTER_RULE => named("access.register_rule"),
+        e::OPEN_BLOCKS => named("access.open_blocks"),
+        e::ACT_FOR => CallDto {
+            patient: argument::<access::ActFor>(input).map(|a| a.patient.get()),
+            ..named("access.act_for")
+        },
+        e::CLOSE_REVIEW => named("access.close_review"),
+        e::REPLACE_RECORD => {
+            let replaced = argument::<access::ReplaceRecord>(input);
+            CallDto {
+                patient: replaced.as_ref().map(|a| a.dealing.patient.get()),
+                record: replaced.map(|a| a.record.get()),
+                ..named("access.replace_record")
+            }
+        }
+        e::SHRED => {
+            let shredded = argument::<access::Shred>(input);
+            CallDto {
+                patient: shredded.map(|a| a.record.patient.get()),
+                record: shredded.map(|a| a.record.record.get()),
+                ..named("access.shred")
+            }
+        }
         _ => CallDto::default(),
     }
 }
@@ -449,6 +471,25 @@ fn registry_call(entry: u8, input: &[u8]) -> CallDto {
         e::SET_ATTRIBUTE => CallDto {
             principal: argument::<registry::SetAttribute>(input).map(|a| a.principal.get()),
             ..named("registry.set_attribute")
+        },
+        e::SET_ROLE => CallDto {
+            principal: argument::<registry::SetRole>(input).map(|a| a.principal.get()),
+            ..named("registry.set_role")
+        },
+        e::CHANGE_HOSPITAL => named("registry.change_hospital"),
+        e::SET_GUARDIANS => named("registry.set_guardians"),
+        e::START_RECOVERY => CallDto {
+            principal: argument::<registry::StartRecovery>(input).map(|a| a.principal.get()),
+            ..named("registry.start_recovery")
+        },
+        e::APPROVE_RECOVERY => CallDto {
+            principal: argument::<registry::ApproveRecovery>(input).map(|a| a.principal.get()),
+            ..named("registry.approve_recovery")
+        },
+        e::VETO_RECOVERY => named("registry.veto_recovery"),
+        e::FINISH_RECOVERY => CallDto {
+            principal: argument::<registry::FinishRecovery>(input).map(|a| a.principal.get()),
+            ..named("registry.finish_recovery")
         },
         _ => CallDto::default(),
     }

@@ -60,6 +60,11 @@ impl StreamEvent {
                 AccessEventDto::Penalised { .. } => "penalised",
                 AccessEventDto::Lifted { .. } => "lifted",
                 AccessEventDto::OpenTicket { .. } => "open_ticket",
+                AccessEventDto::ActedFor { .. } => "acted_for",
+                AccessEventDto::ReviewOpened { .. } => "review_opened",
+                AccessEventDto::Reviewed { .. } => "reviewed",
+                AccessEventDto::RecordReplaced { .. } => "record_replaced",
+                AccessEventDto::RecordShredded { .. } => "record_shredded",
             },
         }
     }

@@ -227,7 +227,7 @@ fn decisions_are_explained_in_plain_words() {
     assert_eq!(
         explain(&permit),
         "Permitted: emergency access without a grant (the glass was broken). The record can be fetched until \
-         2026-09-21 14:13:20 UTC. The patient is told at once. The requester's hospital will review this access."
+         2026-09-21 14:13:20 UTC. The patient is told at once. The patient's hospital will review this access."
     );
     let deny = |reason, standing| explain(&Decision::Deny { reason, standing });
     assert_eq!(
