@@ -30,6 +30,10 @@ contracts:
 contracts-test:
     cargo test --manifest-path contracts-wasm/Cargo.toml
 
+# How much the contracts' tests notice: their decision logic is changed one place at a time. Some twenty minutes.
+mutants *PACKAGES:
+    cargo run -p xtask -- mutants {{PACKAGES}}
+
 figures *ARGS:
     cargo run --release -p salus-bench -- figures {{ARGS}}
 

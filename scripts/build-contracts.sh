@@ -9,7 +9,7 @@
 # rustc-web, rust-web-src and lld (the standard library is then built from source).
 set -euo pipefail
 
-readonly CRATES=(registry access care office_hours)
+readonly CRATES=(registry access care office_hours purpose_of_use minors research_cohort care_team)
 readonly TARGET=wasm32-unknown-unknown
 # Kilobytes of stack. Guests need little, and every page of memory costs each call.
 readonly STACK_KB=32

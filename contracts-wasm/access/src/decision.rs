@@ -181,13 +181,8 @@ fn nearer(one: u16, other: u16) -> u16 {
 
 /// Whether a delegation could turn a refusal into a permit, so that it is worth asking for.
 pub(crate) fn delegation_matters(request: &Retrieve, facts: &Facts, refusal: u16) -> bool {
-    let by_grants = [
-        reason::NO_GRANT,
-        reason::OUT_OF_SCOPE,
-        reason::WRONG_PURPOSE,
-        reason::GRANT_EXPIRED,
-    ];
-    !request.emergency && !facts.own && by_grants.contains(&refusal)
+    let by_grants = (reason::NO_GRANT..=reason::GRANT_EXPIRED).contains(&refusal);
+    by_grants && !request.emergency && !facts.own
 }
 
 /// Whether what a delegate does in a patient's name stays within what it may do: a grant is no wider and lasts no longer

@@ -4,8 +4,7 @@ use crate::{caller, calling_patient, decision, delegation, records, require_pati
 use alloc::vec::Vec;
 use core::slice::Iter;
 use salus_sdk::abi::access::{
-    AccessEvent, Act, ActFor, Grant, GrantAccess, GrantEntry, Purpose, Purposes, RecordId, RevokeAccess,
-    Scope, error,
+    AccessEvent, Act, ActFor, Grant, GrantAccess, GrantEntry, RecordId, RevokeAccess, Scope, error,
 };
 use salus_sdk::abi::registry::Role;
 use salus_sdk::{Abort, Ctx, Decode, Encode, Map, PrincipalId};
@@ -131,7 +130,7 @@ pub(crate) fn act_for(cx: &mut Ctx, argument: ActFor) -> Result<Option<u32>, Abo
 
 fn add(cx: &mut Ctx, patient: PrincipalId, argument: GrantAccess) -> Result<u32, Abort> {
     let GrantAccess { grantee, grant } = argument;
-    if grantee == patient || !purposes_valid(grant.purposes) {
+    if grantee == patient || !grant.purposes.is_valid() {
         return Err(Abort(error::BAD_INPUT));
     }
     // Doctors, and relatives or carers who are registered as patients. All others read no records by their role.
@@ -212,16 +211,10 @@ fn sweep(cx: &mut Ctx, patient: PrincipalId, now_ms: u64) -> u16 {
     left
 }
 
-/// At least one purpose, and none that does not exist.
-fn purposes_valid(purposes: Purposes) -> bool {
-    let known: Vec<Purpose> = purposes.iter().collect();
-    !known.is_empty() && Purposes::of(&known) == purposes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use salus_sdk::abi::access::{RecordClass, Scope};
+    use salus_sdk::abi::access::{Purpose, Purposes, RecordClass};
     use salus_sdk::abi::codec;
 
     fn until(until_ms: u64) -> Grant {
@@ -255,10 +248,10 @@ mod tests {
 
     #[test]
     fn purposes_must_exist() {
-        assert!(purposes_valid(Purposes::of(&Purpose::ALL)));
-        assert!(!purposes_valid(Purposes::default()));
+        assert!(Purposes::of(&Purpose::ALL).is_valid());
+        assert!(!Purposes::default().is_valid());
         let eighth: Purposes = codec::decode(&[0x81], 1).unwrap();
-        assert!(!purposes_valid(eighth));
+        assert!(!eighth.is_valid());
     }
 
     #[test]

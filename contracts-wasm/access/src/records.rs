@@ -6,7 +6,7 @@ use salus_sdk::abi::access::{
     AccessEvent, AddRecord, Record, RecordId, ReplaceRecord, Shred, StoredReceipt, error,
     stored_receipt_payload,
 };
-use salus_sdk::abi::care::{self, Custody};
+use salus_sdk::abi::care;
 use salus_sdk::abi::domain::{self, Tag};
 use salus_sdk::abi::registry::{Role, query};
 use salus_sdk::{Abort, ContractId, Ctx, Map, PrincipalId, RecordNumber};
@@ -68,8 +68,7 @@ pub(crate) fn shred(cx: &mut Ctx, argument: Shred) -> Result<(), Abort> {
         return Err(Abort(error::NOT_ALLOWED));
     }
     let record = load(cx, id).ok_or(Abort(error::UNKNOWN_RECORD))?;
-    let custody: Option<Custody> = cx.query(ContractId::CARE, care::query::CUSTODY, &id);
-    if !custody.is_some_and(|custody| may_shred(&custody, cx.time_ms())) {
+    if cx.query(ContractId::CARE, care::query::MAY_SHRED, &id) != Some(true) {
         return Err(Abort(error::HELD));
     }
     RECORDS.remove(cx, &(id.patient, id.record));
@@ -108,11 +107,6 @@ fn check(cx: &Ctx, argument: &AddRecord) -> Result<Record, Abort> {
 fn save(cx: &mut Ctx, id: RecordId, record: &Record) {
     RECORDS.set(cx, &(id.patient, id.record), record);
     ROOTS.set(cx, &record.root, &id);
-}
-
-/// Whether neither the law's time nor a hold keeps a record.
-fn may_shred(custody: &Custody, now_ms: u64) -> bool {
-    custody.retain_until_ms <= now_ms && custody.holds.is_empty()
 }
 
 pub(crate) fn record(cx: &Ctx, id: RecordId) -> Result<Option<Record>, Abort> {
@@ -186,7 +180,6 @@ mod tests {
     use super::*;
     use salus_sdk::MemberId;
     use salus_sdk::abi::access::{RecordClass, record_key};
-    use salus_sdk::abi::care::Hold;
 
     fn dealing(threshold: u8, pieces: u8, members: &[u16]) -> AddRecord {
         let receipt = |member: &u16| StoredReceipt {
@@ -249,22 +242,6 @@ mod tests {
             Err(Abort(error::BAD_RECEIPTS)),
             "more receipts than pieces",
         );
-    }
-
-    #[test]
-    fn a_record_is_shredded_when_nothing_keeps_it() {
-        let hold = Hold {
-            reason: 1,
-            by: PrincipalId::new(2),
-        };
-        let custody = |retain_until_ms, holds: &[Hold]| Custody {
-            retain_until_ms,
-            holds: holds.to_vec(),
-        };
-        assert!(may_shred(&custody(0, &[]), 5));
-        assert!(may_shred(&custody(5, &[]), 5), "the time is over");
-        assert!(!may_shred(&custody(6, &[]), 5));
-        assert!(!may_shred(&custody(5, &[hold]), 5));
     }
 
     #[test]

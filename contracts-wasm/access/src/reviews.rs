@@ -67,20 +67,21 @@ pub(crate) fn close(cx: &mut Ctx, argument: CloseReview) -> Result<(), Abort> {
 
 pub(crate) fn reviews(cx: &Ctx, argument: ReviewsOf) -> Result<Vec<ReviewEntry>, Abort> {
     let now_ms = cx.time_ms();
-    let open = OPEN
-        .scan(cx, &argument.organisation)
-        .map(|((_, number), review)| {
-            let overdue = review.due_ms < now_ms;
-            ReviewEntry {
-                number: u32::from_be_bytes(number),
+    let mut list = Vec::new();
+    for ((_, number), review) in OPEN.scan(cx, &argument.organisation) {
+        let number = u32::from_be_bytes(number);
+        if list.len() >= REVIEWS_LIST_MAX {
+            break;
+        }
+        if number >= argument.from {
+            list.push(ReviewEntry {
+                number,
                 review,
-                overdue,
-            }
-        });
-    Ok(open
-        .filter(|entry| entry.number >= argument.from)
-        .take(REVIEWS_LIST_MAX)
-        .collect())
+                overdue: review.due_ms < now_ms,
+            });
+        }
+    }
+    Ok(list)
 }
 
 /// What is owed for an answer.

@@ -37,16 +37,13 @@ pub(crate) fn register(cx: &mut Ctx, argument: RegisterRule) -> Result<(), Abort
     }
     let key = scope_key(scope);
     let mut rules = RULES.get(cx, &key).unwrap_or_default();
-    let place = rules.iter().position(|other| *other == rule);
-    match (place, remove) {
-        (Some(index), true) => {
-            rules.remove(index);
-        }
-        (None, true) => return Err(Abort(error::BAD_INPUT)),
-        (Some(_), false) => return Err(Abort(error::DUPLICATE)),
-        (None, false) if rules.len() >= SCOPE_MAX => return Err(Abort(error::TOO_MANY)),
-        (None, false) if !answers(cx, rule, by) => return Err(Abort(error::BAD_INPUT)),
-        (None, false) => rules.push(rule),
+    match (rules.contains(&rule), remove) {
+        (true, true) => rules.retain(|other| *other != rule),
+        (false, true) => return Err(Abort(error::BAD_INPUT)),
+        (true, false) => return Err(Abort(error::DUPLICATE)),
+        (false, false) if rules.len() >= SCOPE_MAX => return Err(Abort(error::TOO_MANY)),
+        (false, false) if !answers(cx, rule, by) => return Err(Abort(error::BAD_INPUT)),
+        (false, false) => rules.push(rule),
     }
     if rules.is_empty() {
         RULES.remove(cx, &key);

@@ -45,6 +45,11 @@ pub(crate) fn custody(cx: &Ctx, record: RecordId) -> Result<Custody, Abort> {
         .unwrap_or_default())
 }
 
+/// Whether nothing keeps a record now.
+pub(crate) fn shreddable(cx: &Ctx, record: RecordId) -> Result<bool, Abort> {
+    Ok(may_shred(&custody(cx, record)?, cx.time_ms()))
+}
+
 /// The caller, if it has one of the roles at a hospital that answers for the record: its author's or its patient's.
 fn responsible(cx: &Ctx, id: RecordId, roles: [Role; 2]) -> Result<PrincipalId, Abort> {
     let by = caller(cx)?;
@@ -59,6 +64,11 @@ fn responsible(cx: &Ctx, id: RecordId, roles: [Role; 2]) -> Result<PrincipalId, 
     } else {
         Err(Abort(error::NOT_ALLOWED))
     }
+}
+
+/// Whether neither the law's time nor a hold keeps a record.
+fn may_shred(custody: &Custody, now_ms: u64) -> bool {
+    custody.retain_until_ms <= now_ms && custody.holds.is_empty()
 }
 
 /// Prolongs a retention; false if the time is over or no later than before.
@@ -127,6 +137,22 @@ mod tests {
         assert!(!lift_hold(&mut custody, 3));
         assert_eq!(custody.holds.len(), 7);
         assert_eq!(add_hold(&mut custody, hold(9)), Ok(()));
+    }
+
+    #[test]
+    fn a_record_is_shredded_when_nothing_keeps_it() {
+        let hold = Hold {
+            reason: 1,
+            by: PrincipalId::new(2),
+        };
+        let custody = |retain_until_ms, holds: &[Hold]| Custody {
+            retain_until_ms,
+            holds: holds.to_vec(),
+        };
+        assert!(may_shred(&custody(0, &[]), 5));
+        assert!(may_shred(&custody(5, &[]), 5), "the time is over");
+        assert!(!may_shred(&custody(6, &[]), 5));
+        assert!(!may_shred(&custody(5, &[hold]), 5));
     }
 
     #[test]

@@ -48,6 +48,7 @@ contract! {
         query::DELEGATION => delegation::delegation,
         query::DELEGATES => delegation::delegates,
         query::CUSTODY => custody::custody,
+        query::MAY_SHRED => custody::shreddable,
     }
 }
 

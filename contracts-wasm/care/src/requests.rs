@@ -2,7 +2,7 @@
 
 use crate::{caller, delegation, require_patient};
 use alloc::vec::Vec;
-use salus_sdk::abi::access::{self, Grant, GrantEntry, Purpose, Purposes, Standing};
+use salus_sdk::abi::access::{self, Grant, GrantEntry, Standing};
 use salus_sdk::abi::care::{
     AccessWish, AnswerRequest, AskAccess, CareEvent, REQUEST_MS, REQUESTS_MAX, REQUESTS_OF_ONE_MAX, error,
 };
@@ -54,8 +54,7 @@ impl Requests {
 
 /// Whether a request makes sense: for something that exists, and until a time to come.
 fn wish_valid(wanted: &Grant, now_ms: u64) -> bool {
-    let known: Vec<Purpose> = wanted.purposes.iter().collect();
-    !known.is_empty() && Purposes::of(&known) == wanted.purposes && wanted.until_ms > now_ms
+    wanted.purposes.is_valid() && wanted.until_ms > now_ms
 }
 
 /// Whether a patient has granted a request exactly as it was asked.
@@ -142,7 +141,7 @@ fn grants(cx: &Ctx, patient: PrincipalId) -> Vec<GrantEntry> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use salus_sdk::abi::access::{RecordClass, Scope};
+    use salus_sdk::abi::access::{Purpose, Purposes, RecordClass, Scope};
     use salus_sdk::abi::codec;
 
     const NOW: u64 = 1_000;

@@ -114,7 +114,7 @@ pub(crate) fn remove(key: &[u8]) {
 /// The first entry with `prefix` whose key is greater than `after`: its key and value.
 #[cfg(not(test))]
 pub(crate) fn next(prefix: &[u8], after: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let mut key = fill(STATE_ROOM, &|out, cap| {
+    let found = fill(STATE_ROOM, &|out, cap| {
         // SAFETY: as in `get`.
         unsafe {
             raw::state_scan(
@@ -127,12 +127,9 @@ pub(crate) fn next(prefix: &[u8], after: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
             )
         }
     })?;
-    let (&[high, low], _) = key.split_first_chunk::<2>()?;
-    let end = usize::from(u16::from_be_bytes([high, low])).saturating_add(2);
-    let value = key.get(end..)?.to_vec();
-    key.truncate(end);
-    key.drain(..2);
-    Some((key, value))
+    let (&[high, low], entry) = found.split_first_chunk::<2>()?;
+    let (key, value) = entry.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
+    Some((key.to_vec(), value.to_vec()))
 }
 
 /// A number that a principal, a contract or a member has; -1 stands for none.
@@ -183,7 +180,7 @@ pub(crate) fn organisation_of(principal: u32) -> Option<u16> {
 }
 
 pub(crate) fn attribute(principal: u32, number: u16) -> Option<Vec<u8>> {
-    fill(64, |out, cap| {
+    fill(64, &|out, cap| {
         // SAFETY: `out` is writable for `cap` bytes.
         unsafe { raw::attribute(principal.cast_signed(), i32::from(number), out, cap) }
     })

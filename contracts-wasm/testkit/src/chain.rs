@@ -106,6 +106,7 @@ impl Chain {
         let mut names = BTreeMap::from([
             (ContractId::REGISTRY, "registry".to_owned()),
             (ContractId::ACCESS, "access".to_owned()),
+            (ContractId::CARE, "care".to_owned()),
         ]);
         names.extend(
             contracts

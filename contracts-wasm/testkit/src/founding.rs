@@ -93,7 +93,7 @@ fn founding_key(contracts: &[GenesisContract], time: Timestamp) -> Hash {
     Hash::of_content(&bytes)
 }
 
-/// The registry and the access contract that ship, unless others take their numbers; then the given contracts.
+/// The contracts that ship, unless others take their numbers; then the given contracts.
 fn with_standard(contracts: &[Contract]) -> Vec<GenesisContract> {
     let people = codec::encode(&Instantiate {
         principals: who::principals(),
@@ -101,6 +101,7 @@ fn with_standard(contracts: &[Contract]) -> Vec<GenesisContract> {
     let standard = [
         (ContractId::REGISTRY, salus_genesis::REGISTRY),
         (ContractId::ACCESS, salus_genesis::ACCESS),
+        (ContractId::CARE, salus_genesis::CARE),
     ];
     let founded = |id: ContractId, code: Vec<u8>, argument: &[u8]| GenesisContract {
         contract: id,

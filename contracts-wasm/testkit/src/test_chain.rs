@@ -14,7 +14,7 @@ use salus_abi::{ContractId, PrincipalId, RecordNumber};
 use std::path::Path;
 
 /// The number of the contract under test; those beside it follow.
-const SUBJECT: u32 = 3;
+const SUBJECT: u32 = 4;
 
 /// What a test chain begins with.
 #[derive(Clone, Debug)]

@@ -106,7 +106,7 @@ fn what_is_wrong_is_named_with_its_line() {
         (
             "fb01e0fb04381f00",
             "fb01e0fb0438",
-            " the chain can't be founded: contract c3 refuses to be instantiated",
+            " the chain can't be founded: contract c4 refuses to be instantiated",
         ),
         (
             "fb01e0fb04381f00",
@@ -157,7 +157,7 @@ fn a_decision_is_explained_by_what_it_rests_on() {
     for part in [
         "doctor asks for record 0 of patient (clinical) for TREAT at 2026-01-05T02:00:00Z",
         "grant 0   until 2027-01-01T00:00:00Z: covers the request",
-        "office_hours (c3, for hospital 0): deny: code 256 of a rule's own",
+        "office_hours (c4, for hospital 0): deny: code 256 of a rule's own",
         "decision  deny: code 256",
     ] {
         assert!(text.contains(part), "{part}\n{text}");

@@ -82,7 +82,7 @@ fn several_contracts_decide_together() {
     chain.add_record(DOCTOR, PATIENT, RecordClass::Clinical);
     assert_eq!(grant(&mut chain, DOCTOR).result, Ok(0));
     let hospital = RuleScope::Organisation(MemberId::new(0));
-    let always = ContractId::new(4);
+    let always = ContractId::new(5);
     chain.register(always, hospital);
     chain.at("2026-01-05T02:00:00Z");
     assert_eq!(reason_of(&retrieve(&mut chain, DOCTOR, false)), reason::GRANTED);

@@ -90,6 +90,18 @@ struct Ledger {
     writes: usize,
 }
 
+/// The artefacts that ship.
+pub const NAMES: [&str; 8] = [
+    "registry",
+    "access",
+    "care",
+    "office_hours",
+    "purpose_of_use",
+    "minors",
+    "research_cohort",
+    "care_team",
+];
+
 /// The engine, one for all tests: it is the expensive part.
 fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
@@ -100,7 +112,7 @@ fn engine() -> &'static Engine {
 pub fn artefact(name: &'static str) -> Module {
     static MODULES: OnceLock<BTreeMap<&'static str, Module>> = OnceLock::new();
     let modules = MODULES.get_or_init(|| {
-        let names = ["registry", "access", "care", "office_hours"];
+        let names = NAMES;
         names
             .into_iter()
             .map(|name| (name, or_fail(engine().admit(&artefact_bytes(name)))))

@@ -13,7 +13,7 @@ use bincode::{Decode, Encode};
 use salus_sdk_macros::{AbiSchema as Schema, abi_codes};
 
 /// Why someone wants to read; the codes of HL7 v3 PurposeOfUse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Decode)]
 #[cfg_attr(feature = "schema", derive(Schema))]
 pub enum Purpose {
     /// TREAT
@@ -31,6 +31,8 @@ pub enum Purpose {
     /// PUBHLTH
     PublicHealth,
 }
+
+crate::codec::encode_as_number!(Purpose, RecordClass);
 
 impl Purpose {
     /// Every purpose.
@@ -79,6 +81,11 @@ impl Purposes {
         self.0 & 1 << purpose as u8 != 0
     }
 
+    /// Whether there is a purpose in the set, and none that does not exist.
+    pub fn is_valid(self) -> bool {
+        self.0 != 0 && self.0 < 1 << Purpose::ALL.len()
+    }
+
     /// The purposes in the set, in their order.
     pub fn iter(self) -> impl Iterator<Item = Purpose> {
         Purpose::ALL
@@ -88,7 +95,7 @@ impl Purposes {
 }
 
 /// What kind of record it is: coarse on purpose, since it stands in the clear on the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Decode)]
 #[cfg_attr(feature = "schema", derive(Schema))]
 pub enum RecordClass {
     /// Encounters, conditions, whole bundles.

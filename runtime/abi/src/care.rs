@@ -8,6 +8,8 @@ use crate::PrincipalId;
 use crate::access::{Grant, RecordId, Scope};
 use alloc::vec::Vec;
 use bincode::{Decode, Encode};
+#[cfg(feature = "schema")]
+use salus_sdk_macros::{AbiSchema as Schema, abi_codes};
 
 /// The entries of `salus_execute`, by number.
 pub mod entry {
@@ -37,6 +39,8 @@ pub mod query {
     pub const DELEGATES: u8 = 2;
     /// Argument [`crate::access::RecordId`], output [`super::Custody`].
     pub const CUSTODY: u8 = 3;
+    /// Argument [`crate::access::RecordId`], output `bool`: whether nothing keeps the record now.
+    pub const MAY_SHRED: u8 = 4;
 }
 
 /// Open requests to one patient, at most.
@@ -48,6 +52,7 @@ pub const REQUEST_MS: u64 = 14 * 24 * 60 * 60 * 1000;
 
 /// Asks a patient for a grant. Callers: doctors who are under no penalty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct AskAccess {
     /// Whose records.
     pub patient: PrincipalId,
@@ -58,6 +63,7 @@ pub struct AskAccess {
 /// Answers a request. Approving is granting: the patient, or a delegate who manages for it, first grants exactly what was
 /// asked, and this closes the request. Callers: these two, and for a refusal also whoever asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct AnswerRequest {
     /// Whose records.
     pub patient: PrincipalId,
@@ -69,6 +75,7 @@ pub struct AnswerRequest {
 
 /// A request that waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct AccessWish {
     /// Its number among the patient's requests.
     pub number: u32,
@@ -85,6 +92,7 @@ pub const DELEGATES_MAX: usize = 8;
 
 /// What a delegate may do for a patient. It can't name delegates itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Delegation {
     /// What it may read, as the patient may; and how far its grants may reach.
     pub scope: Scope,
@@ -96,6 +104,7 @@ pub struct Delegation {
 
 /// Names a delegate, or changes what it may do. Caller: the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct SetDelegate {
     /// Who acts for the caller: another patient, such as a parent, or a doctor.
     pub delegate: PrincipalId,
@@ -105,6 +114,7 @@ pub struct SetDelegate {
 
 /// A delegate with what it may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct DelegateEntry {
     /// Who.
     pub delegate: PrincipalId,
@@ -114,6 +124,7 @@ pub struct DelegateEntry {
 
 /// Stops acting for a patient. Caller: the delegate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Resign {
     /// For whom.
     pub patient: PrincipalId,
@@ -124,6 +135,7 @@ pub const HOLDS_MAX: usize = 8;
 
 /// What keeps a record from being shredded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Custody {
     /// Kept until then by law: block time, milliseconds since 1970; 0 for no such duty.
     pub retain_until_ms: u64,
@@ -133,6 +145,7 @@ pub struct Custody {
 
 /// A legal hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Hold {
     /// A reason code of the hospitals' own; never a text.
     pub reason: u16,
@@ -143,6 +156,7 @@ pub struct Hold {
 /// Prolongs the time for which a record is kept. Callers: managers and admins of the hospital of the
 /// record's author or of its patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Retain {
     /// Which record.
     pub record: RecordId,
@@ -152,6 +166,7 @@ pub struct Retain {
 
 /// Sets or lifts a legal hold. Callers: auditors and admins of the hospital of the record's author or of its patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct SetHold {
     /// Which record.
     pub record: RecordId,
@@ -163,6 +178,7 @@ pub struct SetHold {
 
 /// What the care contract emits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum CareEvent {
     /// Somebody asks a patient for access.
     Asked {
@@ -219,6 +235,7 @@ pub enum CareEvent {
 }
 
 /// Error codes of the care contract's `abort`.
+#[cfg_attr(feature = "schema", abi_codes)]
 pub mod error {
     /// The caller's role, or who it is, does not allow this.
     pub const NOT_ALLOWED: u16 = 1;
@@ -231,9 +248,9 @@ pub mod error {
     /// The time has passed, or is not later than before.
     pub const OUT_OF_RANGE: u16 = 7;
     /// No such request, delegation, record or hold.
-    pub const UNKNOWN: u16 = 10;
+    pub const UNKNOWN: u16 = 3;
     /// The same hold stands already.
     pub const DUPLICATE: u16 = 8;
     /// There is no grant of exactly what was asked: grant first.
-    pub const NOT_GRANTED: u16 = 11;
+    pub const NOT_GRANTED: u16 = 5;
 }

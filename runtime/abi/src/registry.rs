@@ -188,6 +188,7 @@ pub struct SetAttribute {
 /// Gives a member of staff another role. Callers: an admin of the same organisation, for others than itself. Patients and
 /// devices keep their role: it is tied to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct SetRole {
     /// Whose role.
     pub principal: PrincipalId,
@@ -197,6 +198,7 @@ pub struct SetRole {
 
 /// A patient goes to another hospital, which administers it from then on. Caller: the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct ChangeHospital {
     /// A present member.
     pub organisation: MemberId,
@@ -212,6 +214,7 @@ pub const RECOVERY_DELAY_MS_MAX: u64 = 90 * RECOVERY_DELAY_MS_MIN;
 /// Who may give a principal new keys when it has lost its own: any `needed` of them together, after a delay in which the
 /// live key can veto.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Guardians {
     /// Active principals when they were set, sorted, each once, at most [`GUARDIANS_MAX`].
     pub guardians: Vec<PrincipalId>,
@@ -223,6 +226,7 @@ pub struct Guardians {
 
 /// Names the caller's guardians, or none. It ends every recovery under way: whoever calls has the live key.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct SetGuardians {
     /// The new guardians; `None` leaves the caller without.
     pub guardians: Option<Guardians>,
@@ -231,6 +235,7 @@ pub struct SetGuardians {
 /// A guardian asks for new keys for a principal, and approves them itself. Each guardian has one recovery at most under
 /// way for a principal, and a new one takes its place: no guardian can stand in the others' way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct StartRecovery {
     /// Whose keys are lost.
     pub principal: PrincipalId,
@@ -244,6 +249,7 @@ pub struct StartRecovery {
 
 /// A guardian agrees to the keys that another one asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct ApproveRecovery {
     /// Whose keys are lost.
     pub principal: PrincipalId,
@@ -255,6 +261,7 @@ pub struct ApproveRecovery {
 
 /// Puts the new keys in force: enough guardians approved, and nobody vetoed in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct FinishRecovery {
     /// Whose keys are lost.
     pub principal: PrincipalId,
@@ -264,6 +271,7 @@ pub struct FinishRecovery {
 
 /// New keys that guardians want for a principal.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct Recovery {
     /// The new signing key.
     pub signing_key: [u8; 32],
@@ -277,6 +285,7 @@ pub struct Recovery {
 
 /// A recovery with the guardian that started it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct RecoveryEntry {
     /// Which guardian.
     pub starter: PrincipalId,
@@ -286,6 +295,7 @@ pub struct RecoveryEntry {
 
 /// What the registry emits. The principals of the genesis are told by no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum RegistryEvent {
     /// AddUser.
     UserAdded {

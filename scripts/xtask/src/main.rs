@@ -1,8 +1,11 @@
 //! Chores of the project:
 //!
 //! - `cargo run -p xtask -- check-demo < LAST-LINE-OF-THE-DEMO` checks the demo's summary;
+//! - `cargo run -p xtask -- mutants [PACKAGE]...` tells how much the contracts' tests notice ([`mutants`]);
 //! - `cargo run -p xtask -- picture < TEXT > PICTURE.svg` draws what a terminal showed.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
+
+mod mutants;
 
 use serde_json::Value;
 use std::io::Read;
@@ -11,8 +14,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
         Some("check-demo") => check_demo(),
+        Some("mutants") => mutants::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("picture") => picture(),
-        _ => Err("usage: xtask check-demo < JSON, or xtask picture < TEXT".into()),
+        _ => {
+            Err("usage: xtask check-demo < JSON, xtask mutants [PACKAGE]..., or xtask picture < TEXT".into())
+        }
     };
     match outcome {
         Ok(message) => {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The number of the first contract of a file.
-const FIRST: u32 = 3;
+const FIRST: u32 = 4;
 
 /// A file of cases with the chain on which they run.
 #[derive(Clone, Debug)]
@@ -325,6 +325,7 @@ fn contracts(
     let standard = |name: &str| match name {
         "registry" => Some(ContractId::REGISTRY),
         "access" => Some(ContractId::ACCESS),
+        "care" => Some(ContractId::CARE),
         _ => None,
     };
     for one in &file.contracts {

@@ -762,6 +762,55 @@ mod contracts {
             },
             expect!["060e07fb012c040009"],
         );
+        let organisation = MemberId::new(3);
+        for (event, bytes) in [
+            (
+                AccessEvent::ActedFor {
+                    patient,
+                    delegate: doctor,
+                },
+                expect!["070d0e"],
+            ),
+            (
+                AccessEvent::ReviewOpened {
+                    organisation,
+                    number: 2,
+                    due_ms: 9,
+                },
+                expect!["08030209"],
+            ),
+            (
+                AccessEvent::Reviewed {
+                    organisation,
+                    number: 2,
+                    requester: doctor,
+                    finding: Finding::Unjustified,
+                    by: patient,
+                },
+                expect!["0903020e010d"],
+            ),
+        ] {
+            golden(&event, bytes);
+        }
+        let root = [7; 32];
+        let sevens = "07".repeat(32);
+        let replaced = AccessEvent::RecordReplaced {
+            record: id,
+            before: root,
+        };
+        assert_eq!(
+            HEXLOWER.encode(&codec::encode(&replaced)),
+            format!("0a0d02{sevens}")
+        );
+        let shredded = AccessEvent::RecordShredded {
+            record: id,
+            root,
+            by: doctor,
+        };
+        assert_eq!(
+            HEXLOWER.encode(&codec::encode(&shredded)),
+            format!("0b0d02{sevens}0e")
+        );
         let permit = Decision::Permit {
             reason: reason::GRANTED,
             until_ms: 9,

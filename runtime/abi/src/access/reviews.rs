@@ -3,6 +3,8 @@
 use super::{Obligations, RecordId};
 use crate::{MemberId, PrincipalId};
 use bincode::{Decode, Encode};
+#[cfg(feature = "schema")]
+use salus_sdk_macros::AbiSchema as Schema;
 
 /// How long a review may take before it is overdue, in milliseconds: 72 hours.
 pub const REVIEW_MS: u64 = 72 * 60 * 60 * 1000;
@@ -11,6 +13,7 @@ pub const REVIEWS_LIST_MAX: usize = 64;
 
 /// A permit that waits for its review. It waits until it is reviewed, however long that takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct OpenReview {
     /// Which record was read.
     pub record: RecordId,
@@ -26,6 +29,7 @@ pub struct OpenReview {
 
 /// Asks for a hospital's open reviews.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct ReviewsOf {
     /// The hospital that the patients belonged to when their records were read.
     pub organisation: MemberId,
@@ -35,6 +39,7 @@ pub struct ReviewsOf {
 
 /// An open review with its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct ReviewEntry {
     /// Its number among the hospital's reviews.
     pub number: u32,
@@ -45,7 +50,8 @@ pub struct ReviewEntry {
 }
 
 /// What a reviewer found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub enum Finding {
     /// There was an emergency, or another good reason.
     Justified,
@@ -53,8 +59,11 @@ pub enum Finding {
     Unjustified,
 }
 
+crate::codec::encode_as_number!(Finding);
+
 /// Closes a review. Callers: auditors and admins of the hospital, but never whoever read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cfg_attr(feature = "schema", derive(Schema))]
 pub struct CloseReview {
     /// Of which hospital.
     pub organisation: MemberId,

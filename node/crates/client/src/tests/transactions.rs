@@ -251,8 +251,9 @@ fn decisions_are_explained_in_plain_words() {
 fn every_error_code_of_the_contracts_is_explained() {
     for (contract, last) in [
         (ContractId::SYSTEM, 16),
-        (ContractId::REGISTRY, 6),
-        (ContractId::ACCESS, 9),
+        (ContractId::REGISTRY, 9),
+        (ContractId::ACCESS, 12),
+        (ContractId::CARE, 8),
     ] {
         for code in 1..=last {
             let text = explain_status(contract, Status::Aborted { code });
