@@ -158,9 +158,7 @@ fn bytes_per_node(sheet: &Sheet) -> Option<Chart> {
     lines.push(reference("full replication", vec![(x.from, 1.0), (x.to, 1.0)]));
     Some(Chart {
         title: "What one hospital keeps of each byte of a block".into(),
-        subtitle:
-            "Every file on its disk: share log, headers, indexes, consensus log; bodies that do not compress"
-                .into(),
+        subtitle: "Every file on its disk. Above 1 / k: header, certificate (2n / 3 signatures), and 5 bytes of index for each 220 of a body".into(),
         x,
         y: spanned("bytes on disk for a byte of body", &lines),
         lines,
@@ -273,7 +271,7 @@ fn latency(sheet: &Sheet) -> Option<Chart> {
             .filter_map(|row| Some((row.value, f64::from(row.quantile?))))
             .collect();
         points.dedup();
-        let mut drawn = line(name, place, points);
+        let mut drawn = line(name, place, stairs(&points));
         drawn.dots = false;
         lines.push(drawn);
     }
@@ -290,7 +288,7 @@ fn latency(sheet: &Sheet) -> Option<Chart> {
         .fold(slowest, f64::min);
     Some(Chart {
         title: format!("How long it takes to open a block of {}, n = {n}, k = {}", size_text(size), shape.threshold),
-        subtitle: "In one process, shares read from disk; the reader does not know who is faulty; one more is asked after 40 ms".into(),
+        subtitle: "In one process, shares read from disk; the reader does not know who is faulty; one more is asked after 40 ms of silence".into(),
         x: Axis {
             label: "milliseconds".into(),
             scale: Scale::Log,
@@ -305,6 +303,17 @@ fn latency(sheet: &Sheet) -> Option<Chart> {
         ),
         lines,
     })
+}
+
+/// Up at each value, and level in between: nothing was measured there.
+fn stairs(quantiles: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut points = Vec::new();
+    let mut level = 0.0;
+    for &(value, share) in quantiles {
+        points.extend([(value, level), (value, share)]);
+        level = share;
+    }
+    points
 }
 
 fn durability(sheet: &Sheet) -> Option<Chart> {
@@ -376,4 +385,15 @@ fn schemes(sheet: &Sheet) -> Option<Chart> {
         y: spanned("bytes one hospital keeps for a byte of body", &lines),
         lines,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distribution_is_level_between_what_was_measured() {
+        let drawn = stairs(&[(2.0, 50.0), (8.0, 100.0)]);
+        assert_eq!(drawn, [(2.0, 0.0), (2.0, 50.0), (8.0, 50.0), (8.0, 100.0)]);
+    }
 }
