@@ -7,7 +7,8 @@
 //! ```
 //!
 //! What each block changes again (the tip, the upper nodes of the state tree) so reaches the database once for many blocks, and what
-//! it adds comes in the order of the keys. Written block by block, sled kept about ten times as many bytes as these entries have.
+//! it adds comes in the order of the keys: a third of the bytes are written, and a young database doesn't begin with megabytes of what is
+//! dead already.
 //!
 //! The database says under [`GENERATION`] how many journals it has taken in. A journal is used only on top of the generation that its
 //! name says: after a crash between the two steps, and on a database that has lost its newest part, there is no mixture.
