@@ -74,6 +74,7 @@ mod invocation;
 mod lent;
 mod run;
 pub mod schema;
+mod sections;
 
 pub use admission::{AdmissionError, limit};
 pub use cache::{CODE_RECORD_BYTES_MAX, CodeCache, CodeName, CodeRefusal, CodeStore};
@@ -81,6 +82,7 @@ pub use engine::{Effort, Engine, EngineConfig, Module};
 pub use gas::gas_table_hash;
 pub use host::{Entry, Host, HostFault};
 pub use invocation::{Context, EntryPoint, Failure, Invocation, NodeFault, Outcome, TrapCode};
+pub use sections::custom_section;
 
 #[cfg(test)]
 mod tests;

@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: MemberArguments, output: Output) -> Result<()
         MemberCommand::List => list(person, output).await,
         MemberCommand::Propose { change } => propose(&person.session().await?, change, output).await,
         MemberCommand::Vote { proposal, withdraw } => {
-            let call = SystemCall::VoteMember {
+            let call = SystemCall::Vote {
                 proposal: ProposalId::new(proposal),
                 approve: !withdraw,
             };

@@ -83,7 +83,7 @@ impl Network {
                     change: change.clone(),
                     expires: Height::new(height.saturating_add(OPEN_HEIGHTS)),
                 },
-                Some(proposal) => SystemCall::VoteMember {
+                Some(proposal) => SystemCall::Vote {
                     proposal,
                     approve: true,
                 },

@@ -101,6 +101,9 @@ pub enum QueryError {
     /// No such contract, or it has no such entry point.
     #[error("there is no such contract, or it answers no such questions")]
     UnknownContract,
+    /// The members have frozen the contract.
+    #[error("the members have frozen this contract: it answers nothing")]
+    Frozen,
     /// The contract refuses, with an error code of its own.
     #[error("the contract refuses with code {0}")]
     Aborted(u16),

@@ -3,11 +3,14 @@ use crate::host::ChainHost;
 use crate::members::{self, Counters};
 use crate::overlay::Overlay;
 use crate::transaction::{call, context};
-use crate::{ContractInfo, ExecutionError, Params, system, tree};
+use crate::{ExecutionError, Params, code, system, tree};
 use salus_runtime::{EntryPoint, Invocation};
 use salus_types::codec;
 use salus_types::state::{StateFault, StateKey, StateReader};
-use salus_types::{ContractId, Gas, Hash, Height, Member, MemberId, MemberKeys, Timestamp};
+use salus_types::{
+    CodeOrigin, ContractId, ContractInfo, Gas, Hash, Height, Member, MemberId, MemberKeys, ProposalId,
+    Timestamp,
+};
 use std::collections::BTreeSet;
 
 /// What a network starts with.
@@ -28,7 +31,7 @@ pub struct GenesisContract {
     pub contract: ContractId,
     /// Its WebAssembly.
     pub code: Vec<u8>,
-    /// What its `salus_instantiate` gets; at most 64 KiB. Ignored if it has none.
+    /// What its `salus_instantiate` gets; at most 64 KiB. Nothing if it has none.
     pub input: Vec<u8>,
 }
 
@@ -90,13 +93,13 @@ impl Executor {
             ))
         })?;
         let code_hash = Hash::of_content(&contract.code);
-        for (number, chunk) in (0u16..).zip(contract.code.chunks(system::CODE_CHUNK_BYTES)) {
-            overlay.write(system::code_key(&code_hash, number), Some(chunk.to_vec()));
-        }
+        let stored = code::write(overlay, &code_hash, &contract.code, CodeOrigin::Genesis);
         let info = ContractInfo {
             code_hash,
-            code_length: u32::try_from(contract.code.len()).unwrap_or(u32::MAX),
+            code_length: stored.length,
             state_version: 1,
+            frozen: false,
+            founder: None,
         };
         overlay.write(
             system::contract_key(contract.contract),
@@ -113,9 +116,15 @@ impl Executor {
         context: salus_runtime::Context,
     ) -> Result<Option<salus_types::Receipt>, ExecutionError> {
         let mut host = ChainHost::new(overlay, &self.modules);
-        let module = self.modules.load(host.overlay, contract.contract)?;
-        if !module.is_some_and(|module| module.has(EntryPoint::Instantiate)) {
-            return Ok(None);
+        let found = self.modules.load(host.overlay, contract.contract)?;
+        if !found.is_some_and(|(_, module)| module.has(EntryPoint::Instantiate)) {
+            return match contract.input.as_slice() {
+                [] => Ok(None),
+                _ => Err(ExecutionError::Genesis(format!(
+                    "contract {} takes no argument, but is given one",
+                    contract.contract
+                ))),
+            };
         }
         let invocation = Invocation {
             entry_point: EntryPoint::Instantiate,
@@ -138,9 +147,17 @@ impl Executor {
 fn write_members(overlay: &mut Overlay<'_>, genesis: &GenesisState) -> Result<(), ExecutionError> {
     let set = members::validator_set(&genesis.members)
         .map_err(|error| ExecutionError::Genesis(error.to_string()))?;
+    let last = genesis
+        .contracts
+        .iter()
+        .map(|contract| contract.contract.get())
+        .max();
     let mut counters = Counters {
         threshold_max: genesis.params.threshold_of(&set),
-        ..Counters::default()
+        next_contract: ContractId::new(last.unwrap_or_default().saturating_add(1)),
+        next_member: 0,
+        next_slot: 0,
+        next_proposal: ProposalId::default(),
     };
     for member in &genesis.members {
         overlay.write(members::member_key(member.id), Some(codec::encode(member)));
@@ -182,6 +199,11 @@ fn validate(genesis: &GenesisState) -> Result<(), ExecutionError> {
         transaction_gas_max,
         ..
     } = genesis.params;
+    if !genesis.params.contracts.are_sound() {
+        return Err(invalid(
+            "the quorums and timelocks of contracts do not keep what they are for",
+        ));
+    }
     if transaction_gas_max > block_gas_max {
         return Err(invalid("a transaction may not ask for more gas than a block has"));
     }

@@ -91,8 +91,10 @@ impl Host for ChainHost<'_, '_> {
         Ok(self.members()?.get(&member).copied())
     }
 
+    /// A frozen contract answers other contracts as little as if it were not there.
     fn contract(&mut self, contract: ContractId) -> Result<Option<Module>, HostFault> {
-        self.modules.load(self.overlay, contract).map_err(fault)
+        let found = self.modules.load(self.overlay, contract).map_err(fault)?;
+        Ok(found.and_then(|(info, module)| (!info.frozen).then_some(module)))
     }
 
     fn debug(&mut self, contract: ContractId, line: &[u8]) {

@@ -23,9 +23,10 @@
 //! Before the transactions, a block's evidence is counted against the members it convicts ([`Faults`]). Whether it proves
 //! anything is for the caller to check: that needs headers and validators, which are not in the state.
 //!
-//! # Members
+//! # Members and contracts
 //!
-//! Operators change the members by vote. The validator set that a change at height h makes decides height h + 2 and is
+//! Operators change the members and the contracts by vote. A contract's code is uploaded, approved, and instantiated or given
+//! to a contract that exists; a frozen contract answers nothing. Of members: the validator set that a change at height h makes decides height h + 2 and is
 //! announced by header h + 1; [`members`] keeps the sets by height.
 //!
 //! # Invariants
@@ -37,6 +38,7 @@
 //! - A fault of this machine ends execution with an error and is never turned into a receipt.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+mod code;
 mod error;
 mod executor;
 mod faults;
@@ -58,7 +60,7 @@ pub use faults::{FaultCount, Faults};
 pub use genesis::{GenesisContract, GenesisState};
 pub use query::{QueryOutcome, ReadKind};
 pub use reseal::ResealError;
-pub use system::{ContractInfo, Params};
+pub use system::Params;
 pub use transaction::{TRANSACTION_GAS, TRANSACTION_GAS_PER_BYTE};
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::system::{self, damaged, read};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::state::{StateChanges, StateFault, StateKey, StateReader};
 use salus_types::{
-    ContractId, FormerMember, Height, KeysProof, Member, MemberId, MemberProposal, ProposalId, Timestamp,
+    ChangeProposal, ContractId, FormerMember, Height, KeysProof, Member, MemberId, ProposalId, Timestamp,
     ValidatorSet,
 };
 
@@ -19,7 +19,7 @@ pub const SETS_KEPT: usize = 256;
 const ENTRIES_MAX: usize = 1 << 10;
 
 /// What must never be given out twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Counters {
     /// The number of the next member.
     pub next_member: u16,
@@ -29,6 +29,8 @@ pub struct Counters {
     pub next_proposal: ProposalId,
     /// No dealing in force has a larger k: so many holders must remain.
     pub threshold_max: u16,
+    /// The number of the next contract.
+    pub next_contract: ContractId,
 }
 
 /// The latest change of a member's keys: the proof binds the network identity to the consensus key.
@@ -106,13 +108,13 @@ pub fn former_members(state: &dyn StateReader) -> Result<Vec<FormerMember>, Stat
     all(state, b'g')
 }
 
-/// Open proposals, in the order of their numbers. Some may have expired: nothing looks at them until the next proposal.
-pub fn proposals(state: &dyn StateReader) -> Result<Vec<MemberProposal>, StateFault> {
+/// Proposals that are open or passed and not enacted, in the order of their numbers. Some may have expired: nothing looks at them until the next proposal.
+pub fn proposals(state: &dyn StateReader) -> Result<Vec<ChangeProposal>, StateFault> {
     all(state, b'o')
 }
 
 /// An open proposal.
-pub fn proposal(state: &dyn StateReader, id: ProposalId) -> Result<Option<MemberProposal>, StateFault> {
+pub fn proposal(state: &dyn StateReader, id: ProposalId) -> Result<Option<ChangeProposal>, StateFault> {
     read(state, &proposal_key(id))
 }
 

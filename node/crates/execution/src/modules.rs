@@ -1,7 +1,7 @@
 use crate::system;
 use salus_runtime::{Engine, Module};
 use salus_types::state::{StateFault, StateReader};
-use salus_types::{ContractId, Hash};
+use salus_types::{ContractId, ContractInfo, Hash};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -32,26 +32,31 @@ impl Modules {
         &self.engine
     }
 
-    /// The compiled code of a contract; `None` if there is no such contract.
+    /// A contract and its compiled code; `None` if there is no such contract.
     pub(crate) fn load(
         &self,
         state: &dyn StateReader,
         contract: ContractId,
-    ) -> Result<Option<Module>, StateFault> {
+    ) -> Result<Option<(ContractInfo, Module)>, StateFault> {
         let Some(info) = system::contract(state, contract)? else {
             return Ok(None);
         };
-        if let Some(module) = self.cached(&info.code_hash) {
-            return Ok(Some(module));
+        Ok(Some((info, self.load_code(state, &info.code_hash)?)))
+    }
+
+    /// Admitted code, compiled.
+    pub(crate) fn load_code(&self, state: &dyn StateReader, code_hash: &Hash) -> Result<Module, StateFault> {
+        if let Some(module) = self.cached(code_hash) {
+            return Ok(module);
         }
         // Compiled outside the lock: two threads may do it twice, but none waits for another's compiler.
-        let code = system::code(state, &info)?;
+        let code = system::code(state, code_hash)?;
         let module = self
             .engine
             .admit(&code)
             .map_err(|_| system::damaged("the code of a contract"))?;
-        self.keep(info.code_hash, module.clone());
-        Ok(Some(module))
+        self.keep(*code_hash, module.clone());
+        Ok(module)
     }
 
     fn cached(&self, code_hash: &Hash) -> Option<Module> {

@@ -48,9 +48,12 @@ impl Executor {
         input: Vec<u8>,
         gas_limit: Gas,
     ) -> Result<QueryOutcome, QueryError> {
-        let Some(module) = self.modules.load(state, contract)? else {
+        let Some((info, module)) = self.modules.load(state, contract)? else {
             return Err(QueryError::UnknownContract);
         };
+        if info.frozen {
+            return Err(QueryError::Frozen);
+        }
         let entry_point = match kind {
             ReadKind::Query => EntryPoint::Query,
             ReadKind::Decide => EntryPoint::Decide,

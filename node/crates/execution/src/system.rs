@@ -9,13 +9,17 @@
 //! | `b`, member (u16 BE) | [`KeysChange`](crate::members::KeysChange): the proof of keys that did not stand in the genesis |
 //! | `x`, key (32 bytes) | [`MemberId`]: whose key it is or was |
 //! | `v`, 2^64 - 1 - height (u64 BE) | [`ValidatorSet`]: decides this height and those up to the next entry's |
-//! | `o`, proposal (u32 BE) | [`MemberProposal`](salus_types::MemberProposal): open |
+//! | `o`, proposal (u32 BE) | [`ChangeProposal`](salus_types::ChangeProposal): open, or passed and not enacted |
 //! | `n` | [`Counters`](crate::members::Counters) |
 //! | `s`, principal (u32 BE) | [`Sequence`]: how many of its transactions were executed; absent: none |
 //! | `c`, contract (u32 BE) | [`ContractInfo`] |
 //! | `j` | [`ResealJob`]: the latest one; absent: none yet |
 //! | `d`, height (u64 BE) | [`ShareCommitment`]: the dealing in force of a block that was resealed; absent: its header's own |
-//! | `w`, code hash (32 bytes), chunk (u16 BE) | the contract's WebAssembly, in chunks of [`CODE_CHUNK_BYTES`] |
+//! | `i`, member (u16 BE) | u16: how many contracts its staff has instantiated; absent: none |
+//! | `k`, code hash (32 bytes) | [`StoredCode`]: admitted code |
+//! | `w`, code hash (32 bytes), chunk (u16 BE) | admitted WebAssembly, in chunks of [`CODE_CHUNK_BYTES`] |
+//! | `u`, member (u16 BE), code hash (32 bytes) | [`CodeUpload`]: code that waits for its other parts, or for approval |
+//! | `q`, member (u16 BE), code hash (32 bytes), chunk (u16 BE) | WebAssembly whose other parts are missing |
 //!
 //! Values are canonical encodings, except the raw bytes of code. Principals stand in the registry's own state, at
 //! [`registry::principal_key`](salus_types::abi::registry::principal_key).
@@ -24,7 +28,8 @@ use salus_types::abi::registry::{Principal, principal_key};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::state::{StateFault, StateKey, StateReader};
 use salus_types::{
-    ContractId, Gas, Hash, Height, MemberId, PrincipalId, ResealJob, Sequence, ShareCommitment, ValidatorSet,
+    CodeUpload, ContractId, ContractInfo, ContractParams, Gas, Hash, Height, MemberId, PrincipalId,
+    ResealJob, Sequence, ShareCommitment, StoredCode, ValidatorSet,
 };
 
 /// Bytes of code in one entry: below the store's limit for a value, with room for its framing.
@@ -45,6 +50,8 @@ pub struct Params {
     pub threshold: Option<u16>,
     /// S: shares dealt of every block. A member's slot is below it.
     pub slots: u16,
+    /// How contracts are changed.
+    pub contracts: ContractParams,
 }
 
 impl Params {
@@ -56,7 +63,8 @@ impl Params {
 }
 
 impl Default for Params {
-    /// 400,000,000 gas a block, 20,000,000 a transaction, 4 MiB a block, 10,000 heights, k of 128 shares.
+    /// 400,000,000 gas a block, 20,000,000 a transaction, 4 MiB a block, 10,000 heights, k of 128 shares; contracts as
+    /// usual.
     fn default() -> Self {
         Self {
             block_gas_max: Gas::new(400_000_000),
@@ -65,19 +73,9 @@ impl Default for Params {
             expiry_heights_max: 10_000,
             threshold: None,
             slots: 128,
+            contracts: ContractParams::default(),
         }
     }
-}
-
-/// What the chain keeps of a contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct ContractInfo {
-    /// BLAKE3 of its WebAssembly.
-    pub code_hash: Hash,
-    /// Bytes of its WebAssembly.
-    pub code_length: u32,
-    /// Version of its state's layout: 1 at first, raised by each migration.
-    pub state_version: u32,
 }
 
 /// Key of the parameters.
@@ -114,14 +112,41 @@ pub fn dealing_key(height: Height) -> StateKey {
     StateKey::new(ContractId::SYSTEM, &[b'd', a, b, c, d, e, f, g, h])
 }
 
-/// Key of a piece of code.
+/// A key of a kind, made of parts.
+fn composed(kind: u8, parts: &[&[u8]]) -> StateKey {
+    StateKey::new(ContractId::SYSTEM, &[&[kind], parts.concat().as_slice()].concat())
+}
+
+/// Key of how many contracts a member's staff has instantiated.
+pub fn instantiated_key(member: MemberId) -> StateKey {
+    composed(b'i', &[&member.get().to_be_bytes()])
+}
+
+/// Key of admitted code.
+pub fn stored_code_key(code_hash: &Hash) -> StateKey {
+    composed(b'k', &[code_hash.as_bytes()])
+}
+
+/// Key of a piece of admitted code.
 pub fn code_key(code_hash: &Hash, chunk: u16) -> StateKey {
-    let mut key = [b'w'; 35];
-    let (_, rest) = key.split_at_mut(1);
-    let (hash, number) = rest.split_at_mut(32);
-    hash.copy_from_slice(code_hash.as_bytes());
-    number.copy_from_slice(&chunk.to_be_bytes());
-    StateKey::new(ContractId::SYSTEM, &key)
+    composed(b'w', &[code_hash.as_bytes(), &chunk.to_be_bytes()])
+}
+
+/// Key of a member's upload.
+pub fn upload_key(member: MemberId, code_hash: &Hash) -> StateKey {
+    composed(b'u', &[&member.get().to_be_bytes(), code_hash.as_bytes()])
+}
+
+/// Key of a piece of code whose other parts are missing.
+pub fn upload_chunk_key(member: MemberId, code_hash: &Hash, chunk: u16) -> StateKey {
+    composed(
+        b'q',
+        &[
+            &member.get().to_be_bytes(),
+            code_hash.as_bytes(),
+            &chunk.to_be_bytes(),
+        ],
+    )
 }
 
 /// Key of a principal in the registry.
@@ -179,19 +204,61 @@ pub fn dealings(
     Ok(dealings)
 }
 
-/// The WebAssembly of a contract.
-pub fn code(state: &dyn StateReader, info: &ContractInfo) -> Result<Vec<u8>, StateFault> {
-    let mut code = Vec::new();
+/// Contracts above a number, ascending, up to `count`.
+pub fn contracts(
+    state: &dyn StateReader,
+    above: ContractId,
+    count: usize,
+) -> Result<Vec<(ContractId, ContractInfo)>, StateFault> {
+    let prefix = StateKey::new(ContractId::SYSTEM, b"c");
+    let mut after = contract_key(above).as_bytes().to_vec();
+    let mut contracts = Vec::new();
+    while contracts.len() < count {
+        let Some((key, value)) = state.next(prefix.as_bytes(), &after)? else {
+            break;
+        };
+        after = key.as_bytes().to_vec();
+        let number = after.last_chunk().ok_or(damaged("the key of a contract"))?;
+        let info = codec::decode_trusted(&value).map_err(|_| damaged("the entry of a contract"))?;
+        contracts.push((ContractId::new(u32::from_be_bytes(*number)), info));
+    }
+    Ok(contracts)
+}
+
+/// What the chain keeps of admitted code.
+pub fn stored_code(state: &dyn StateReader, code_hash: &Hash) -> Result<Option<StoredCode>, StateFault> {
+    read(state, &stored_code_key(code_hash))
+}
+
+/// How far a member's upload is.
+pub fn upload(
+    state: &dyn StateReader,
+    member: MemberId,
+    code_hash: &Hash,
+) -> Result<Option<CodeUpload>, StateFault> {
+    read(state, &upload_key(member, code_hash))
+}
+
+/// The WebAssembly of admitted code.
+pub fn code(state: &dyn StateReader, code_hash: &Hash) -> Result<Vec<u8>, StateFault> {
+    let code = chunks(state, |chunk| code_key(code_hash, chunk))?;
+    if Hash::of_content(&code) == *code_hash {
+        Ok(code)
+    } else {
+        Err(damaged("the code of a contract"))
+    }
+}
+
+/// Consecutive entries from chunk 0 on, joined.
+pub(crate) fn chunks(state: &dyn StateReader, key: impl Fn(u16) -> StateKey) -> Result<Vec<u8>, StateFault> {
+    let mut joined = Vec::new();
     for chunk in 0..=u16::MAX {
-        match state.get(&code_key(&info.code_hash, chunk))? {
-            Some(bytes) => code.extend(bytes),
+        match state.get(&key(chunk))? {
+            Some(bytes) => joined.extend(bytes),
             None => break,
         }
     }
-    if Hash::of_content(&code) != info.code_hash {
-        return Err(damaged("the code of a contract"));
-    }
-    Ok(code)
+    Ok(joined)
 }
 
 /// Reads and decodes an entry that this node wrote itself.

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::LazyLock;
 
+mod contracts;
 mod membership;
 
 const COUNTER: ContractId = ContractId::new(3);
@@ -304,7 +305,7 @@ fn a_genesis_comes_to_life_the_same_everywhere() {
     assert_eq!(sender, principal(1, Role::Doctor, 0, Standing::Active));
     assert_eq!(EXECUTOR.sender(&state, PrincipalId::new(9)).unwrap(), None);
     let info = system::contract(&state, COUNTER).unwrap().unwrap();
-    assert_eq!(system::code(&state, &info).unwrap(), wasm(COUNTER_CODE));
+    assert_eq!(system::code(&state, &info.code_hash).unwrap(), wasm(COUNTER_CODE));
 }
 
 #[test]
@@ -324,7 +325,9 @@ fn a_genesis_that_cannot_live_says_why() {
     assert!(refuse(|state| state.contracts[1].contract = ContractId::SYSTEM).contains("number"));
     assert!(refuse(|state| state.contracts[1].code = vec![0]).contains("A001"));
     assert!(refuse(|state| state.contracts[0].input = vec![0, 0, 0]).contains("instantiated"));
+    assert!(refuse(|state| state.contracts[1].input = vec![1]).contains("no argument"));
     assert!(refuse(|state| state.params.block_gas_max = Gas::new(1)).contains("gas"));
+    assert!(refuse(|state| state.params.contracts.frozen_timelock_ms = u64::MAX).contains("timelocks"));
 }
 
 #[test]
@@ -345,7 +348,7 @@ fn long_code_is_stored_in_chunks_and_read_back() {
     );
     let info = system::contract(&memory, COUNTER).unwrap().unwrap();
     assert_eq!(
-        system::code(&memory, &info).unwrap().len(),
+        system::code(&memory, &info.code_hash).unwrap().len(),
         info.code_length as usize
     );
     // A node that starts again compiles from the state.
@@ -663,14 +666,14 @@ fn system_entries_keep_their_bytes() {
             hex(block.state[&key].as_ref().unwrap())
         )
     };
-    let info = codec::decode::<crate::ContractInfo>(
+    let info = codec::decode::<salus_types::ContractInfo>(
         block.state[&system::contract_key(COUNTER)].as_ref().unwrap(),
         100,
     );
     assert_eq!(info.unwrap().state_version, 1);
     assert_eq!(
         entry(system::params_key()),
-        "0000000070 fc002dc6c0fc000f4240fc00400000fb27100080"
+        "0000000070 fc002dc6c0fc000f4240fc00400000fb2710008002030103fc05265c00fc0036ee80"
     );
     assert_eq!(
         hex(system::sequence_key(PrincipalId::new(258)).as_bytes()),

@@ -10,8 +10,8 @@ use salus_types::abi::registry::{Role, Status as Standing};
 use salus_types::codec;
 use salus_types::state::{StateFault, StateReader};
 use salus_types::{
-    Call, ChainId, ContractId, Event, Gas, Height, MemberId, PrincipalId, PublicKey, Receipt, Status,
-    SystemCall, Transaction,
+    Call, ChainId, ContractCall, ContractId, Event, Gas, Height, MemberId, PrincipalId, PublicKey, Receipt,
+    Status, SystemCall, Transaction,
 };
 
 /// Gas of any transaction before anything runs: its signature, its sender's record and sequence number.
@@ -20,8 +20,8 @@ pub const TRANSACTION_GAS: u64 = 50_000;
 pub const TRANSACTION_GAS_PER_BYTE: u64 = 10;
 /// Gas of a system call that reads and writes an entry or two.
 const SYSTEM_CALL_GAS: u64 = 25_000;
-/// Gas of proposing, voting and changing keys: signatures, every member's entry, a whole validator set.
-const MEMBERSHIP_CALL_GAS: u64 = 500_000;
+/// Gas of proposing, voting, enacting, instantiating and changing keys: signatures, every member's entry, a whole validator set.
+const GOVERNANCE_CALL_GAS: u64 = 500_000;
 
 /// What a transaction of so many bytes costs before anything runs.
 pub(crate) const fn intrinsic_gas(encoded_length: usize) -> Gas {
@@ -117,12 +117,15 @@ pub(crate) const fn context(
     }
 }
 
-/// Runs a contract's entry point and says how it ended.
+/// Runs a contract's entry point and says how it ended. A frozen contract obeys only the chain itself, which calls as nobody.
 pub(crate) fn call(host: &mut ChainHost<'_, '_>, invocation: Invocation) -> Result<Receipt, ExecutionError> {
     let contract = invocation.context.self_id;
     let modules = host.modules;
     let module = match modules.load(host.overlay, contract)? {
-        Some(module) if module.has(invocation.entry_point) => module,
+        Some((info, _)) if info.frozen && invocation.context.caller.is_some() => {
+            return Ok(bare(Status::Frozen, Gas::ZERO));
+        }
+        Some((_, module)) if module.has(invocation.entry_point) => module,
         _ => return Ok(bare(Status::UnknownContract, Gas::ZERO)),
     };
     let Outcome {
@@ -152,12 +155,16 @@ fn system_call(
     gas_limit: Gas,
 ) -> Result<Receipt, ExecutionError> {
     let cost = match call {
-        SystemCall::SetAddresses { .. } | SystemCall::StartReseal { .. } | SystemCall::StopReseal => {
-            Gas::new(SYSTEM_CALL_GAS)
+        SystemCall::SetAddresses { .. }
+        | SystemCall::StartReseal { .. }
+        | SystemCall::StopReseal
+        | SystemCall::Contract(ContractCall::StoreCode(_)) => Gas::new(SYSTEM_CALL_GAS),
+        SystemCall::Propose { .. }
+        | SystemCall::Vote { .. }
+        | SystemCall::RotateMemberKeys { .. }
+        | SystemCall::Contract(ContractCall::Instantiate { .. } | ContractCall::Enact { .. }) => {
+            Gas::new(GOVERNANCE_CALL_GAS)
         }
-        SystemCall::ProposeMember { .. }
-        | SystemCall::VoteMember { .. }
-        | SystemCall::RotateMemberKeys { .. } => Gas::new(MEMBERSHIP_CALL_GAS),
     };
     let Some(rest) = gas_limit.checked_sub(cost.get()) else {
         return Ok(bare(Status::OutOfGas, gas_limit));
@@ -171,11 +178,10 @@ fn system_call(
             bare(reseal::start(host.overlay, env, sender, (*from, *to))?, Gas::ZERO)
         }
         SystemCall::StopReseal => bare(reseal::stop(host.overlay, sender)?, Gas::ZERO),
-        SystemCall::ProposeMember { change, expires } => {
-            governance(host).propose(sender, change, *expires)?
-        }
-        SystemCall::VoteMember { proposal, approve } => governance(host).vote(sender, *proposal, *approve)?,
+        SystemCall::Propose { change, expires } => governance(host).propose(sender, change, *expires)?,
+        SystemCall::Vote { proposal, approve } => governance(host).vote(sender, *proposal, *approve)?,
         SystemCall::RotateMemberKeys { keys, proof } => governance(host).rotate(sender, keys, proof)?,
+        SystemCall::Contract(call) => governance(host).contract(sender, call)?,
     };
     receipt.gas_used = receipt.gas_used.saturating_add(cost.get());
     Ok(receipt)

@@ -101,6 +101,8 @@ pub enum Status {
     UnknownContract,
     /// The sender may not make this system call.
     NotAllowed,
+    /// The members have frozen the contract.
+    Frozen,
 }
 
 /// Something a contract told the world.

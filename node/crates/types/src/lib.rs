@@ -23,10 +23,12 @@ mod evidence;
 mod hash;
 mod ids;
 mod keys;
+mod lifecycle;
 mod member;
 mod membership;
 pub mod merkle;
 mod open;
+mod proposal;
 mod reseal;
 mod share;
 mod share_receipt;
@@ -42,13 +44,19 @@ pub use evidence::{DoubleVote, Evidence, FaultKind, WrongShare};
 pub use hash::{Hash, HashParseError};
 pub use ids::{BlockId, ChainId, Gas, Height, Round, Sequence, Slot, Timestamp, TransactionId};
 pub use keys::{PublicKey, SecretKey, Signature, SignatureError};
+pub use lifecycle::{
+    CODE_BYTES_MAX, CODE_PART_BYTES, CODE_UPLOADS_MAX, CODE_WAITING_BYTES_MAX, CODE_WAITS_MS,
+    CONTRACT_ARGUMENT_BYTES_MAX, CONTRACTS_OF_MEMBER_MAX, CodeHashes, CodeOrigin, CodePart, CodeUpload,
+    ContractCall, ContractChange, ContractEvent, ContractInfo, ContractParams, ContractRefusal, ENACT_MS_MAX,
+    EnactedChange, Fraction, FractionError, StoredCode, TIMELOCK_MS_MAX, admission_code, admission_refusal,
+};
 pub use member::{Member, Validator, ValidatorSet, ValidatorSetError};
 pub use membership::{
     AdminKeys, FormerMember, GRACE_MS, KeysProof, MEMBER_ADDRESS_LENGTH_MAX, MEMBER_ADDRESSES_MAX,
-    MEMBER_NAME_LENGTH_MAX, MemberCard, MemberChange, MemberKeys, MemberProposal, MembershipRefusal,
-    OPEN_PROPOSALS_MAX, PassedChange, ProposalId, ProposalOutcome, ROTATION_HEIGHTS_MIN,
+    MEMBER_NAME_LENGTH_MAX, MemberCard, MemberChange, MemberKeys, MembershipRefusal, ROTATION_HEIGHTS_MIN,
 };
 pub use open::{OPEN_REQUEST_MS_MAX, OpenRequest, OpenRequestError, SignedOpenRequest};
+pub use proposal::{Change, ChangeProposal, OPEN_PROPOSALS_MAX, PassedChange, ProposalId, ProposalOutcome};
 pub use reseal::{RESEAL_BYTES_MAX, RESEALS_MAX, ResealJob, ResealRefusal};
 pub use salus_abi as abi;
 pub use salus_abi::codec;

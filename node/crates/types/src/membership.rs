@@ -1,15 +1,16 @@
-//! Who belongs to the network, and how that changes: cards, proposals, votes.
+//! Who belongs to the network, and how that changes: cards, keys, refusals.
 //!
 //! ```text
-//! MemberCard -> SystemCall::ProposeMember -> MemberProposal -> SystemCall::VoteMember ... -> Member
-//! (a hospital)         (an operator)         (in the state)      (other operators)      (in force at h+2)
+//! MemberCard -> MemberChange -> a proposal, votes of members -> Member
+//! (a hospital)  (an operator)      (other operators)           (in force at h+2)
 //! ```
 
-use crate::{ChainId, Height, Member, MemberId, PublicKey, SecretKey, Signature, SignatureError, Timestamp};
-use salus_abi::PrincipalId;
+use crate::{
+    ChainId, Height, Member, MemberId, OPEN_PROPOSALS_MAX, PublicKey, SecretKey, Signature, SignatureError,
+    Timestamp,
+};
 use salus_abi::codec::{self, Decode, Encode};
 use salus_abi::domain::Tag;
-use std::fmt;
 
 /// Bytes of a member's name, at most.
 pub const MEMBER_NAME_LENGTH_MAX: usize = 64;
@@ -17,8 +18,6 @@ pub const MEMBER_NAME_LENGTH_MAX: usize = 64;
 pub const MEMBER_ADDRESSES_MAX: usize = 4;
 /// Bytes of an address, at most.
 pub const MEMBER_ADDRESS_LENGTH_MAX: usize = 128;
-/// Proposals of one member that are open at the same time, at most.
-pub const OPEN_PROPOSALS_MAX: usize = 2;
 /// How long a removed member is still connected to and asked for its shares, in milliseconds of block time: a day.
 pub const GRACE_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Heights between two changes of a member's keys, at least: each change stays in the state for ever.
@@ -69,62 +68,13 @@ pub struct MemberCard {
     pub proof: KeysProof,
 }
 
-/// A change that members vote on.
+/// A change of the members.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum MemberChange {
     /// A hospital joins.
     Add(Box<MemberCard>),
     /// A member leaves.
     Remove(MemberId),
-}
-
-/// Which proposal, from 0 in the order in which they were made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub struct ProposalId(u32);
-
-/// A change that waits for votes, as it stands in the state.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct MemberProposal {
-    /// Its number.
-    pub id: ProposalId,
-    /// Whose operator made it.
-    pub proposer: MemberId,
-    /// What is to change.
-    pub change: MemberChange,
-    /// The last height at which it can be voted on.
-    pub expires: Height,
-    /// Members that approve, sorted; the proposer approves by proposing.
-    pub approvals: Vec<MemberId>,
-}
-
-/// What a proposal or a vote came to; the output of the transaction's receipt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct ProposalOutcome {
-    /// Which proposal.
-    pub proposal: ProposalId,
-    /// Present members that approve.
-    pub approvals: u16,
-    /// Approvals needed: more than two thirds of the present members.
-    pub needed: u16,
-    /// What it did, if it passed.
-    pub passed: Option<PassedChange>,
-}
-
-/// A change that passed. The validator set it makes is in force two heights later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum PassedChange {
-    /// A hospital joined.
-    Added {
-        /// Its number.
-        member: MemberId,
-        /// Its first principal.
-        admin: PrincipalId,
-    },
-    /// A member left.
-    Removed {
-        /// Which.
-        member: MemberId,
-    },
 }
 
 /// A member that was removed. Its number, keys and slot come back for nobody.
@@ -138,7 +88,7 @@ pub struct FormerMember {
     pub serves_until: Timestamp,
 }
 
-/// Why the chain refuses to change its members; the code of an aborted system call.
+/// Why the chain refuses to change its members, or a proposal or vote; the code of an aborted system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[repr(u16)]
 pub enum MembershipRefusal {
@@ -228,29 +178,6 @@ impl MembershipRefusal {
     /// The refusal of a number.
     pub fn from_code(code: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|refusal| refusal.code() == code)
-    }
-}
-
-impl ProposalId {
-    /// Wraps a bare number.
-    pub const fn new(number: u32) -> Self {
-        Self(number)
-    }
-
-    /// The bare number.
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-
-    /// The number after this one; stays at the largest, which no chain reaches.
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for ProposalId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

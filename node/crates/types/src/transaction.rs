@@ -1,6 +1,6 @@
 use crate::{
-    ChainId, Gas, Hash, Height, KeysProof, MemberChange, MemberKeys, ProposalId, PublicKey, SecretKey,
-    Sequence, Signature, TransactionId,
+    ChainId, Change, ContractCall, Gas, Hash, Height, KeysProof, MemberKeys, ProposalId, PublicKey,
+    SecretKey, Sequence, Signature, TransactionId,
 };
 use salus_abi::codec::{self, Decode, DecodeError, Encode};
 use salus_abi::domain::Tag;
@@ -40,7 +40,7 @@ pub enum Call {
     System(SystemCall),
 }
 
-/// A change of the chain itself. Callers: operators.
+/// A change of the chain itself. Callers: operators; for some calls about contracts admins too.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum SystemCall {
     /// Changes the addresses under which a member's validator is reached.
@@ -59,15 +59,15 @@ pub enum SystemCall {
     },
     /// Ends the reseal under way. Blocks that it dealt anew stay so.
     StopReseal,
-    /// Proposes to add or remove a member, and approves it. Output [`ProposalOutcome`](crate::ProposalOutcome).
-    ProposeMember {
+    /// Proposes a change, and approves it. Output [`ProposalOutcome`](crate::ProposalOutcome).
+    Propose {
         /// What is to change.
-        change: MemberChange,
+        change: Change,
         /// The last height at which it can be voted on; as far ahead as a transaction's end may be.
         expires: Height,
     },
     /// The vote of the operator's own member on an open proposal. Output [`ProposalOutcome`](crate::ProposalOutcome).
-    VoteMember {
+    Vote {
         /// Which proposal.
         proposal: ProposalId,
         /// Whether it approves; if not, an approval given before is withdrawn.
@@ -80,6 +80,8 @@ pub enum SystemCall {
         /// The new keys' statement, for the member's name.
         proof: Box<KeysProof>,
     },
+    /// Stores code, instantiates it, or enacts a change of contracts.
+    Contract(ContractCall),
 }
 
 /// A transaction as it arrives: nothing about it has been checked.

@@ -3,6 +3,7 @@
 
 use data_encoding::HEXLOWER;
 use expect_test::{Expect, expect};
+use salus_types::abi::access::{RegisterRule, RuleScope};
 use salus_types::abi::domain::Tag;
 use salus_types::codec::{self, Decode, DecodeError, Encode};
 use salus_types::*;
@@ -573,12 +574,12 @@ fn changes_of_members() {
         ],
     );
     let call = |call| Call::System(call);
-    let remove = call(SystemCall::ProposeMember {
-        change: MemberChange::Remove(MemberId::new(3)),
+    let remove = call(SystemCall::Propose {
+        change: Change::Member(MemberChange::Remove(MemberId::new(3))),
         expires: Height::new(1_000),
     });
     golden(&remove, expect!["01030103fb03e8"]);
-    let vote = call(SystemCall::VoteMember {
+    let vote = call(SystemCall::Vote {
         proposal: ProposalId::new(5),
         approve: true,
     });
@@ -593,12 +594,13 @@ fn changes_of_members() {
             "01058a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b3940909090909090909090909090909090909090909090909090909090909090909c2867f7ac8a3284e01e78084ab1c3da33118733f0af7e7c01cf9090013de07db04f5336263d6cd6b0cc6269d4f27a9aa7b66dd9588fb108590a63fcb9e54480db58481cc4e66c8775cb651589bffbfbcd54e08be301525a9fced1adca234ffdda953ee4cdab1e94abdfdb17df1f351f47151dbb92dc5fef68e29112039b4ed02"
         ],
     );
-    let proposal = MemberProposal {
+    let proposal = ChangeProposal {
         id: ProposalId::new(5),
         proposer: MemberId::new(1),
-        change: MemberChange::Remove(MemberId::new(3)),
+        change: Change::Member(MemberChange::Remove(MemberId::new(3))),
         expires: Height::new(1_000),
         approvals: vec![MemberId::new(1), MemberId::new(2)],
+        ready: None,
     };
     golden(&proposal, expect!["05010103fb03e8020102"]);
     let outcome = ProposalOutcome {
@@ -611,6 +613,141 @@ fn changes_of_members() {
         }),
     };
     golden(&outcome, expect!["0503030100040c"]);
+}
+
+#[test]
+fn changes_of_contracts() {
+    let hash = |byte| Hash::new([byte; 32]);
+    let code = CodeHashes {
+        wasm: hash(1),
+        schema: Some(hash(2)),
+        manifest: hash(3),
+    };
+    let contract = ContractId::new(7);
+    let changes = [
+        ContractChange::Approve(code),
+        ContractChange::Migrate {
+            contract,
+            code: CodeHashes { schema: None, ..code },
+            state_version: 2,
+            argument: vec![9],
+        },
+        ContractChange::Freeze(contract),
+        ContractChange::Unfreeze(contract),
+        ContractChange::RegisterRule(RegisterRule {
+            scope: RuleScope::Everywhere,
+            rule: contract,
+            remove: false,
+        }),
+    ];
+    let changes = changes.map(|change| {
+        Call::System(SystemCall::Propose {
+            change: Change::Contract(change),
+            expires: Height::new(1_000),
+        })
+    });
+    golden(&changes, expect![""]);
+    let calls = [
+        ContractCall::StoreCode(CodePart {
+            code_hash: hash(1),
+            length: 61_441,
+            part: 1,
+            bytes: vec![8],
+        }),
+        ContractCall::Instantiate {
+            code_hash: hash(1),
+            argument: vec![9],
+        },
+        ContractCall::Enact {
+            proposal: ProposalId::new(5),
+        },
+    ];
+    golden(
+        &calls.map(|call| Call::System(SystemCall::Contract(call))),
+        expect![""],
+    );
+    let outcome = |passed| ProposalOutcome {
+        proposal: ProposalId::new(5),
+        approvals: 3,
+        needed: 3,
+        passed: Some(passed),
+    };
+    let from = Timestamp::new(1_000);
+    let outcomes = [
+        PassedChange::Waits { from },
+        PassedChange::Frozen { contract },
+        PassedChange::Unfrozen { contract },
+    ];
+    golden(&outcomes.map(outcome), expect![""]);
+}
+
+#[test]
+fn what_the_state_keeps_of_contracts() {
+    let hash = |byte| Hash::new([byte; 32]);
+    let info = ContractInfo {
+        code_hash: hash(1),
+        code_length: 1_000,
+        state_version: 2,
+        frozen: true,
+        founder: Some(MemberId::new(3)),
+    };
+    golden(&info, expect![""]);
+    let origins = [
+        CodeOrigin::Genesis,
+        CodeOrigin::Stored(MemberId::new(3)),
+        CodeOrigin::Approved {
+            height: Height::new(9),
+            manifest: hash(4),
+        },
+    ];
+    let stored = origins.map(|origin| StoredCode {
+        length: 1_000,
+        schema: Some(hash(2)),
+        origin,
+    });
+    golden(&stored, expect![""]);
+    let upload = CodeUpload {
+        length: 61_441,
+        received: 61_440,
+        expires: Timestamp::new(1_000),
+    };
+    golden(&upload, expect![""]);
+    golden(&ContractParams::default(), expect![""]);
+}
+
+#[test]
+fn events_about_contracts() {
+    let (proposal, contract, member) = (ProposalId::new(5), ContractId::new(7), MemberId::new(3));
+    let code_hash = Hash::new([1; 32]);
+    let register = RegisterRule {
+        scope: RuleScope::Organisation(member),
+        rule: contract,
+        remove: true,
+    };
+    let enacted = |change| ContractEvent::Enacted { proposal, change };
+    let events = [
+        ContractEvent::CodeStored { code_hash, member },
+        ContractEvent::Proposed { proposal, member },
+        ContractEvent::Passed {
+            proposal,
+            from: Timestamp::new(1_000),
+        },
+        ContractEvent::Withdrawn { proposal },
+        enacted(EnactedChange::Approved { code_hash }),
+        enacted(EnactedChange::Migrated {
+            contract,
+            state_version: 2,
+        }),
+        enacted(EnactedChange::RuleRegistered(register)),
+        ContractEvent::Instantiated {
+            contract,
+            code_hash,
+            member,
+        },
+        ContractEvent::Frozen { contract },
+        ContractEvent::Unfrozen { contract },
+    ];
+    golden(&events, expect![""]);
 }
 
 /// What the two founding contracts keep in the state and say in events.

@@ -7,7 +7,7 @@ use salus_types::abi::access::{self, Purpose};
 use salus_types::abi::registry;
 use salus_types::codec::{self, Decode};
 use salus_types::{
-    Call, ChainId, CommitCertificate, ContractId, Header, Sealing, ShareCommitment, SystemCall,
+    Call, ChainId, CommitCertificate, ContractCall, ContractId, Header, Sealing, ShareCommitment, SystemCall,
     UnverifiedTransaction,
 };
 use serde::Serialize;
@@ -381,9 +381,12 @@ impl From<&Call> for CallDto {
                     SystemCall::SetAddresses { .. } => "system.set_addresses",
                     SystemCall::StartReseal { .. } => "system.start_reseal",
                     SystemCall::StopReseal => "system.stop_reseal",
-                    SystemCall::ProposeMember { .. } => "system.propose_member",
-                    SystemCall::VoteMember { .. } => "system.vote_member",
+                    SystemCall::Propose { .. } => "system.propose",
+                    SystemCall::Vote { .. } => "system.vote",
                     SystemCall::RotateMemberKeys { .. } => "system.rotate_member_keys",
+                    SystemCall::Contract(ContractCall::StoreCode(_)) => "system.store_code",
+                    SystemCall::Contract(ContractCall::Instantiate { .. }) => "system.instantiate",
+                    SystemCall::Contract(ContractCall::Enact { .. }) => "system.enact",
                 }),
                 ..Self::default()
             },

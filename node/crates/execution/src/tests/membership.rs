@@ -5,7 +5,7 @@ use crate::{GenesisContract, GenesisState, Params, members, system, tree};
 use proptest::prelude::*;
 use salus_types::abi::registry::{self, Principal, Role, Status as Standing};
 use salus_types::{
-    AdminKeys, Call, ContractId, Height, Member, MemberCard, MemberChange, MemberId, MemberKeys,
+    AdminKeys, Call, Change, ContractId, Height, Member, MemberCard, MemberChange, MemberId, MemberKeys,
     MembershipRefusal, OPEN_PROPOSALS_MAX, PassedChange, PrincipalId, ProposalId, ProposalOutcome,
     ROTATION_HEIGHTS_MIN, Receipt, SecretKey, Slot, Status, SystemCall, Timestamp, Transaction, ValidatorSet,
     codec,
@@ -79,13 +79,18 @@ impl Hospital {
 }
 
 /// A chain whose principals 0, 1, ... are the operators of the members of the same numbers; principal n is a doctor.
-struct Chain {
-    state: Memory,
-    height: u64,
+pub(super) struct Chain {
+    pub(super) state: Memory,
+    pub(super) height: u64,
     sequences: BTreeMap<u32, u64>,
 }
 
 fn chain(founders: u8, params: Params) -> Chain {
+    found(founders, params, Vec::new())
+}
+
+/// The same with more contracts than the registry.
+pub(super) fn found(founders: u8, params: Params, contracts: Vec<GenesisContract>) -> Chain {
     let operator = |number| {
         principal(
             u32::from(number),
@@ -96,16 +101,17 @@ fn chain(founders: u8, params: Params) -> Chain {
     };
     let mut principals: Vec<Principal> = (0..founders).map(operator).collect();
     principals.push(principal(u32::from(founders), Role::Doctor, 0, Standing::Active));
+    let registry = vec![GenesisContract {
+        contract: ContractId::REGISTRY,
+        code: REGISTRY.to_vec(),
+        input: codec::encode(&registry::Instantiate { principals }),
+    }];
     let genesis = GenesisState {
         members: (0..founders)
             .map(|number| hospital(number).member(u16::from(number)))
             .collect(),
         params,
-        contracts: vec![GenesisContract {
-            contract: ContractId::REGISTRY,
-            code: REGISTRY.to_vec(),
-            input: codec::encode(&registry::Instantiate { principals }),
-        }],
+        contracts: [registry, contracts].concat(),
     };
     let mut state = Memory::default();
     state.commit(&EXECUTOR.genesis(&genesis, Timestamp::new(1_000)).unwrap());
@@ -119,6 +125,12 @@ fn chain(founders: u8, params: Params) -> Chain {
 impl Chain {
     /// Commits a block with these calls and returns their receipts.
     fn block(&mut self, calls: Vec<(u32, SystemCall)>) -> Vec<Receipt> {
+        let system = |(sender, call)| (sender, Call::System(call));
+        self.commit(calls.into_iter().map(system).collect())
+    }
+
+    /// Commits a block with any calls.
+    pub(super) fn commit(&mut self, calls: Vec<(u32, Call)>) -> Vec<Receipt> {
         self.height += 1;
         let transactions: Vec<Transaction> = calls
             .into_iter()
@@ -127,8 +139,8 @@ impl Chain {
                 *sequence += 1;
                 let base = tx(sender, *sequence - 1, 0);
                 Tx {
-                    call: Call::System(call),
-                    gas: 5_000_000,
+                    call,
+                    gas: 20_000_000,
                     expires: self.height,
                     ..base
                 }
@@ -142,11 +154,11 @@ impl Chain {
         block.receipts
     }
 
-    fn one(&mut self, sender: u32, call: SystemCall) -> Receipt {
+    pub(super) fn one(&mut self, sender: u32, call: SystemCall) -> Receipt {
         self.block(vec![(sender, call)]).remove(0)
     }
 
-    fn outcome(&mut self, sender: u32, call: SystemCall) -> ProposalOutcome {
+    pub(super) fn outcome(&mut self, sender: u32, call: SystemCall) -> ProposalOutcome {
         let receipt = self.one(sender, call);
         assert_eq!(receipt.status, Status::Success);
         codec::decode(&receipt.output, 64).unwrap()
@@ -168,8 +180,8 @@ impl Chain {
     }
 
     fn propose(&self, change: MemberChange) -> SystemCall {
-        SystemCall::ProposeMember {
-            change,
+        SystemCall::Propose {
+            change: Change::Member(change),
             expires: Height::new(self.height + 50),
         }
     }
@@ -202,15 +214,15 @@ impl Chain {
     }
 }
 
-fn approve(proposal: ProposalId) -> SystemCall {
-    SystemCall::VoteMember {
+pub(super) fn approve(proposal: ProposalId) -> SystemCall {
+    SystemCall::Vote {
         proposal,
         approve: true,
     }
 }
 
-fn withdraw(proposal: ProposalId) -> SystemCall {
-    SystemCall::VoteMember {
+pub(super) fn withdraw(proposal: ProposalId) -> SystemCall {
+    SystemCall::Vote {
         proposal,
         approve: false,
     }
@@ -398,8 +410,8 @@ fn who_and_what_may_not_is_refused_with_its_reason() {
     let call = chain.add(9);
     assert_eq!(chain.refusal(4, call), Some(R::NotAnOperator), "a doctor");
     for expires in [chain.height, chain.height + 500] {
-        let call = SystemCall::ProposeMember {
-            change: remove(1),
+        let call = SystemCall::Propose {
+            change: Change::Member(remove(1)),
             expires: Height::new(expires),
         };
         assert_eq!(chain.refusal(0, call), Some(R::BadExpiry));
@@ -516,7 +528,7 @@ fn open_proposals_are_bounded_for_each_member_and_expire() {
     let call = chain.add(30);
     assert_eq!(
         chain.outcome(2, call).proposal,
-        ProposalId::new(2),
+        ProposalId::new(u32::try_from(OPEN_PROPOSALS_MAX).unwrap()),
         "others still may"
     );
     while chain.height < 60 {
@@ -607,7 +619,7 @@ fn entries_about_members_keep_their_bytes() {
     );
     let state = chain(4, Params::default()).state;
     let entry = |key| hex(&state.entries[&key]);
-    assert_eq!(entry(members::counters_key()), "04040002");
+    assert_eq!(entry(members::counters_key()), "0404000202");
     assert_eq!(entry(members::key_owner_key(&hospital(3).keys.release)), "03");
 }
 
@@ -672,7 +684,7 @@ proptest! {
                 Step::Add { operator, hospital } => (operator, chain.add(hospital)),
                 Step::Remove { operator, member } => (operator, chain.propose(remove(member))),
                 Step::Vote { operator, proposal, approve } => {
-                    (operator, SystemCall::VoteMember { proposal: ProposalId::new(proposal), approve })
+                    (operator, SystemCall::Vote { proposal: ProposalId::new(proposal), approve })
                 }
                 Step::Rotate { operator, hospital: number } => {
                     (operator, hospital(number).rotation(&format!("Hospital {operator}")))
