@@ -1,9 +1,9 @@
 //! `genesis.toml`, as people read and write it.
 
-use crate::{Agreement, GenesisError, OpenPolicy, Params};
+use crate::{Agreement, FoundingContract, GenesisError, OpenPolicy, Params};
 use data_encoding::HEXLOWER;
 use salus_types::abi::registry::{Principal, Role, Status};
-use salus_types::{Gas, Member, MemberId, PublicKey, Slot, Timestamp};
+use salus_types::{ContractParams, Gas, Member, MemberId, PublicKey, Slot, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -11,11 +11,27 @@ use serde::{Deserialize, Serialize};
 struct Document {
     name: String,
     time_ms: u64,
-    /// Hashes of the contracts' code, from contract 1: registry, access.
-    contracts: Vec<String>,
+    /// The contracts from number 1 on: registry, access, others.
+    contracts: Vec<ContractEntry>,
     params: ParamsTable,
     members: Vec<MemberTable>,
     principals: Vec<PrincipalTable>,
+}
+
+/// A contract: the hash of its code, or that and an argument.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum ContractEntry {
+    Plain(String),
+    With(ContractTable),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContractTable {
+    code: String,
+    /// Canonical bytes, hexadecimal.
+    argument: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -34,6 +50,19 @@ struct ParamsTable {
     open_policy: OpenPolicy,
     /// Hash of what instructions and host calls cost.
     gas_table: String,
+    /// Absent: as usual.
+    #[serde(default)]
+    contracts: ContractParamsTable,
+}
+
+/// How contracts are changed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContractParamsTable {
+    approvals: String,
+    freeze_approvals: String,
+    timelock_ms: u64,
+    frozen_timelock_ms: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,11 +98,6 @@ enum RoleName {
 
 pub(crate) fn read(text: &str) -> Result<Agreement, GenesisError> {
     let document: Document = toml::from_str(text).map_err(|error| GenesisError::Toml(error.to_string()))?;
-    let contracts = document
-        .contracts
-        .iter()
-        .map(|hash| hash.parse())
-        .collect::<Result<_, _>>();
     Ok(Agreement {
         name: document.name,
         time: Timestamp::new(document.time_ms),
@@ -88,10 +112,11 @@ pub(crate) fn read(text: &str) -> Result<Agreement, GenesisError> {
             .into_iter()
             .map(PrincipalTable::read)
             .collect::<Result<_, _>>()?,
-        contracts: contracts.map_err(|_| GenesisError::Field {
-            field: "contracts",
-            expected: HASHES,
-        })?,
+        contracts: document
+            .contracts
+            .into_iter()
+            .map(ContractEntry::read)
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -99,7 +124,7 @@ pub(crate) fn write(agreement: &Agreement) -> Result<String, GenesisError> {
     let document = Document {
         name: agreement.name.clone(),
         time_ms: agreement.time.get(),
-        contracts: agreement.contracts.iter().map(ToString::to_string).collect(),
+        contracts: agreement.contracts.iter().map(ContractEntry::write).collect(),
         params: agreement.params.into(),
         members: agreement.members.iter().map(MemberTable::write).collect(),
         principals: agreement
@@ -111,7 +136,9 @@ pub(crate) fn write(agreement: &Agreement) -> Result<String, GenesisError> {
     toml::to_string(&document).map_err(|error| GenesisError::Toml(error.to_string()))
 }
 
-const HASHES: &str = "a list of hashes of 64 hexadecimal digits";
+const HASHES: &str =
+    "hashes of 64 hexadecimal digits, or tables of `code`, such a hash, and `argument`, hexadecimal";
+const FRACTION: &str = "a fraction below one, such as \"2/3\"";
 const KEY: &str = "a key of 64 hexadecimal digits";
 
 fn key(field: &'static str, text: &str) -> Result<[u8; 32], GenesisError> {
@@ -120,6 +147,68 @@ fn key(field: &'static str, text: &str) -> Result<[u8; 32], GenesisError> {
         .ok()
         .and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or(GenesisError::Field { field, expected: KEY })
+}
+
+impl ContractEntry {
+    fn read(self) -> Result<FoundingContract, GenesisError> {
+        let refused = || GenesisError::Field {
+            field: "contracts",
+            expected: HASHES,
+        };
+        let (code, argument) = match self {
+            Self::Plain(code) => (code, String::new()),
+            Self::With(table) => (table.code, table.argument),
+        };
+        Ok(FoundingContract {
+            code: code.parse().map_err(|_| refused())?,
+            argument: HEXLOWER.decode(argument.as_bytes()).map_err(|_| refused())?,
+        })
+    }
+
+    fn write(contract: &FoundingContract) -> Self {
+        let code = contract.code.to_string();
+        if contract.argument.is_empty() {
+            return Self::Plain(code);
+        }
+        Self::With(ContractTable {
+            code,
+            argument: HEXLOWER.encode(&contract.argument),
+        })
+    }
+}
+
+impl Default for ContractParamsTable {
+    fn default() -> Self {
+        ContractParams::default().into()
+    }
+}
+
+impl ContractParamsTable {
+    fn read(&self) -> Result<ContractParams, GenesisError> {
+        let fraction = |field, text: &str| {
+            text.parse().map_err(|_| GenesisError::Field {
+                field,
+                expected: FRACTION,
+            })
+        };
+        Ok(ContractParams {
+            approvals: fraction("approvals", &self.approvals)?,
+            freeze_approvals: fraction("freeze_approvals", &self.freeze_approvals)?,
+            timelock_ms: self.timelock_ms,
+            frozen_timelock_ms: self.frozen_timelock_ms,
+        })
+    }
+}
+
+impl From<ContractParams> for ContractParamsTable {
+    fn from(params: ContractParams) -> Self {
+        Self {
+            approvals: params.approvals.to_string(),
+            freeze_approvals: params.freeze_approvals.to_string(),
+            timelock_ms: params.timelock_ms,
+            frozen_timelock_ms: params.frozen_timelock_ms,
+        }
+    }
 }
 
 impl MemberTable {
@@ -189,7 +278,7 @@ impl PrincipalTable {
 }
 
 impl ParamsTable {
-    fn read(self) -> Result<Params, GenesisError> {
+    fn read(&self) -> Result<Params, GenesisError> {
         let gas_table = self.gas_table.parse().map_err(|_| GenesisError::Field {
             field: "gas_table",
             expected: "a hash of 64 hexadecimal digits",
@@ -203,6 +292,7 @@ impl ParamsTable {
             expiry_heights_max: self.expiry_heights_max,
             open_policy: self.open_policy,
             gas_table,
+            contracts: self.contracts.read()?,
         })
     }
 }
@@ -218,6 +308,7 @@ impl From<Params> for ParamsTable {
             expiry_heights_max: params.expiry_heights_max,
             open_policy: params.open_policy,
             gas_table: params.gas_table.to_string(),
+            contracts: params.contracts.into(),
         }
     }
 }

@@ -83,6 +83,17 @@ pub enum GenesisError {
         /// The program's.
         own: Hash,
     },
+    /// A contract's argument.
+    #[error(
+        "a contract's argument has at most 16 KiB, and the registry (the first) gets the principals instead of one"
+    )]
+    Argument,
+    /// How contracts are changed.
+    #[error(
+        "params.contracts: approvals should be at least 1/2 and at least freeze_approvals, those at least 1/3; \
+         timelock_ms at most 14 days, and frozen_timelock_ms at most timelock_ms"
+    )]
+    ContractParams,
     /// Contracts 1 and 2 are needed.
     #[error("the hashes of the registry and access contracts are missing")]
     MissingContracts,

@@ -24,7 +24,8 @@ pub use error::GenesisError;
 use salus_types::abi::registry::{self, Principal, Role};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::{
-    ChainId, ContractId, Gas, Hash, Member, MemberId, Timestamp, ValidatorSet, abi::domain::Tag,
+    CONTRACT_ARGUMENT_BYTES_MAX, ChainId, ContractId, ContractParams, Gas, Hash, Member, MemberId, Timestamp,
+    ValidatorSet, abi::domain::Tag,
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +49,27 @@ pub struct Agreement {
     pub members: Vec<Member>,
     /// The first principals, numbered from 0 in this order; at least one admin for every member.
     pub principals: Vec<Principal>,
-    /// Hashes of the contracts' code, in the order of their numbers from 1: registry, access, care.
-    pub contracts: Vec<Hash>,
+    /// The contracts, in the order of their numbers from 1: registry, access, care, others.
+    pub contracts: Vec<FoundingContract>,
+}
+
+/// A contract that the network starts with.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FoundingContract {
+    /// BLAKE3 of its WebAssembly.
+    pub code: Hash,
+    /// What its `salus_instantiate` gets; nothing if it has none, and for the registry, which gets the principals.
+    pub argument: Vec<u8>,
+}
+
+impl FoundingContract {
+    /// A contract that takes no argument.
+    pub const fn new(code: Hash) -> Self {
+        Self {
+            code,
+            argument: Vec::new(),
+        }
+    }
 }
 
 /// Numbers that all validators must agree on.
@@ -73,6 +93,8 @@ pub struct Params {
     pub open_policy: OpenPolicy,
     /// Hash of the table of what instructions and host calls cost (`salus_runtime::gas_table_hash`).
     pub gas_table: Hash,
+    /// How contracts are changed.
+    pub contracts: ContractParams,
 }
 
 /// Who may have blocks opened, that is, for whom members hand out their shares of a block's body.
@@ -100,6 +122,7 @@ impl Params {
             expiry_heights_max: 100_000,
             open_policy: OpenPolicy::Members,
             gas_table,
+            contracts: ContractParams::default(),
         }
     }
 
@@ -119,9 +142,7 @@ impl Genesis {
         let validators = check_members(&agreement.members)?;
         check_params(&agreement.params, &validators)?;
         check_principals(&agreement)?;
-        if agreement.contracts.len() < 2 {
-            return Err(GenesisError::MissingContracts);
-        }
+        check_contracts(&agreement)?;
         Ok(Self {
             agreement,
             validators,
@@ -178,21 +199,18 @@ impl Genesis {
         self.agreement.params.threshold.unwrap_or(usual)
     }
 
-    /// The contracts with their numbers.
-    pub fn contracts(&self) -> impl Iterator<Item = (ContractId, Hash)> + '_ {
-        (1..)
-            .map(ContractId::new)
-            .zip(self.agreement.contracts.iter().copied())
-    }
-}
-
-/// What a founding contract is instantiated with.
-pub fn instantiate_input(agreement: &Agreement, contract: ContractId) -> Vec<u8> {
-    match contract {
-        ContractId::REGISTRY => codec::encode(&registry::Instantiate {
-            principals: agreement.principals.clone(),
-        }),
-        _ => Vec::new(),
+    /// The hash of each contract's code, with its number and what it is instantiated with.
+    pub fn contracts(&self) -> impl Iterator<Item = (ContractId, Hash, Vec<u8>)> + '_ {
+        let numbered = (1..).map(ContractId::new).zip(&self.agreement.contracts);
+        numbered.map(|(number, contract)| {
+            let input = match number {
+                ContractId::REGISTRY => codec::encode(&registry::Instantiate {
+                    principals: self.agreement.principals.clone(),
+                }),
+                _ => contract.argument.clone(),
+            };
+            (number, contract.code, input)
+        })
     }
 }
 
@@ -254,6 +272,21 @@ fn check_params(params: &Params, validators: &ValidatorSet) -> Result<(), Genesi
         return Err(GenesisError::Limits);
     }
     Ok(())
+}
+
+fn check_contracts(agreement: &Agreement) -> Result<(), GenesisError> {
+    let [registry, _, ..] = agreement.contracts.as_slice() else {
+        return Err(GenesisError::MissingContracts);
+    };
+    let long = |contract: &FoundingContract| contract.argument.len() > CONTRACT_ARGUMENT_BYTES_MAX;
+    if !registry.argument.is_empty() || agreement.contracts.iter().any(long) {
+        return Err(GenesisError::Argument);
+    }
+    if agreement.params.contracts.are_sound() {
+        Ok(())
+    } else {
+        Err(GenesisError::ContractParams)
+    }
 }
 
 fn check_principals(agreement: &Agreement) -> Result<(), GenesisError> {

@@ -34,7 +34,9 @@ fn agreement(n: u8) -> Agreement {
         params: Params::usual(usize::from(n), GAS_TABLE.parse().unwrap()),
         members: (0..n).map(member).collect(),
         principals: (0..n).map(admin).collect(),
-        contracts: [REGISTRY, ACCESS, CARE].map(Hash::of_content).into(),
+        contracts: [REGISTRY, ACCESS, CARE]
+            .map(|code| FoundingContract::new(Hash::of_content(code)))
+            .to_vec(),
     }
 }
 
@@ -42,6 +44,45 @@ fn agreement(n: u8) -> Agreement {
 fn toml_carries_everything() {
     let genesis = Genesis::new(agreement(4)).unwrap();
     assert_eq!(Genesis::from_toml(&genesis.to_toml().unwrap()).unwrap(), genesis);
+}
+
+#[test]
+fn contracts_are_founded_with_arguments() {
+    let mut agreement = agreement(4);
+    let rule = FoundingContract {
+        code: Hash::of_content(b"rule"),
+        argument: vec![0xab, 1],
+    };
+    agreement.contracts.push(rule.clone());
+    let genesis = Genesis::new(agreement).unwrap();
+    let text = genesis.to_toml().unwrap();
+    assert!(text.contains("argument = \"ab01\""), "{text}");
+    assert_eq!(Genesis::from_toml(&text).unwrap(), genesis);
+    let founded: Vec<_> = genesis.contracts().collect();
+    assert_eq!(founded[3], (ContractId::new(4), rule.code, rule.argument));
+    assert!(founded[0].2.len() > 4 * 64, "the registry gets the principals");
+
+    let bad = text.replace("ab01", "ab0");
+    assert!(
+        Genesis::from_toml(&bad)
+            .unwrap_err()
+            .to_string()
+            .contains("argument")
+    );
+    let bad = text.replace("approvals = \"2/3\"", "approvals = \"4/3\"");
+    assert!(
+        Genesis::from_toml(&bad)
+            .unwrap_err()
+            .to_string()
+            .contains("fraction")
+    );
+    let without = text.split("[params.contracts]").next().unwrap().to_owned()
+        + text.split_once("frozen_timelock_ms = 3600000").unwrap().1;
+    assert_eq!(
+        Genesis::from_toml(&without).unwrap(),
+        genesis,
+        "the usual parameters"
+    );
 }
 
 #[test]
@@ -110,6 +151,9 @@ fn each_mistake_is_named() {
     assert!(refused(|a| a.members[1].consensus_key = a.members[0].consensus_key).contains("stands twice"));
     assert!(refused(|a| drop(a.principals.pop())).contains("admin"));
     assert!(refused(|a| a.contracts.clear()).contains("registry"));
+    assert!(refused(|a| a.contracts[0].argument.push(1)).contains("principals"));
+    assert!(refused(|a| a.contracts[1].argument = vec![0; (16 << 10) + 1]).contains("16 KiB"));
+    assert!(refused(|a| a.params.contracts.frozen_timelock_ms += 1 << 40).contains("frozen_timelock_ms"));
     let misspelt = Genesis::new(agreement(4))
         .unwrap()
         .to_toml()
@@ -151,8 +195,10 @@ fn the_example_network_stays_readable_with_every_artefact() {
 fn the_chain_id_of_an_agreement_does_not_drift() {
     let mut fixed = agreement(4);
     fixed.params.gas_table = Hash::of_content(b"gas table");
-    fixed.contracts = vec![Hash::of_content(b"registry"), Hash::of_content(b"access")];
-    expect_test::expect!["3bf43c973d4f017bf321d8821d99b41e1227d0ca354cad3ca2a5d09490aa2dd0"]
+    fixed.contracts = [&b"registry"[..], b"access"]
+        .map(|code| FoundingContract::new(Hash::of_content(code)))
+        .to_vec();
+    expect_test::expect!["d6a96af75c7b3d5851dbd4cae44f6ebcbc6c76895b8ce55510ae742f14a44871"]
         .assert_eq(&Genesis::new(fixed).unwrap().chain_id().to_string());
 }
 

@@ -15,14 +15,14 @@ use crate::query;
 use crate::recent::CommittedBlock;
 use crate::view::{OUTBOX_MAX, View};
 use salus_api::{
-    BlockHead, DepositStatus, MemberFaults, MemberStatus, Membership, NodeStatus, PrincipalState, Rejection,
-    Request, StateAnswer, StorageStatus,
+    BlockHead, DepositStatus, MemberFaults, MemberStatus, Membership, NodeStatus, OpenProposal,
+    PrincipalState, Rejection, Request, StateAnswer, StorageStatus,
 };
-use salus_execution::{Faults, members};
+use salus_execution::{Faults, approvals_needed, members};
 use salus_types::state::{StateFault, StateKey};
 use salus_types::{
-    BlockId, Hash, Height, MemberId, PrincipalId, Timestamp, TransactionId, UnverifiedTransaction,
-    ValidatorSet, codec,
+    BlockId, ChangeProposal, Hash, Height, MemberId, PrincipalId, Timestamp, TransactionId,
+    UnverifiedTransaction, ValidatorSet, codec,
 };
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
@@ -190,14 +190,18 @@ impl ClientDesk {
             })
         };
         let tip = view.tip();
-        let quorum = members::validator_set(&members).map_or(0, |set| set.quorum());
         let mut proposals = members::proposals(&view.index).map_err(text)?;
-        proposals.retain(|proposal| proposal.expires > tip);
+        proposals.retain(|proposal| proposal.expires > tip || proposal.ready.is_some());
+        let open = |proposal: ChangeProposal| {
+            let needed = approvals_needed(&view.index, &members, &proposal.change).map_err(text)?;
+            let needed = u16::try_from(needed).unwrap_or(u16::MAX);
+            Ok::<_, String>(OpenProposal { proposal, needed })
+        };
+        let proposals = proposals.into_iter().map(open).collect::<Result<_, String>>()?;
         Ok(Membership {
             members: members.into_iter().map(status).collect::<Result<_, String>>()?,
             former: members::former_members(&view.index).map_err(text)?,
             proposals,
-            needed: u16::try_from(quorum).unwrap_or(u16::MAX),
         })
     }
 

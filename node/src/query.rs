@@ -36,6 +36,7 @@ pub(crate) fn contract(
             height,
         }),
         Err(QueryError::UnknownContract) => Err(QueryRefusal::UnknownContract),
+        Err(QueryError::Frozen) => Err(QueryRefusal::Frozen),
         Err(QueryError::Aborted(code)) => Err(QueryRefusal::Aborted { code }),
         Err(QueryError::Trapped(code)) => Err(QueryRefusal::Trapped { code }),
         Err(QueryError::OutOfGas) => Err(QueryRefusal::OutOfGas),

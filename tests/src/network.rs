@@ -7,7 +7,7 @@ use salus::config::{Config, ConfigError};
 use salus::remote::{Remote, RemoteError};
 use salus::session::SessionError;
 use salus_client::{Identity, Signer, keystore};
-use salus_genesis::{Genesis, GenesisError};
+use salus_genesis::{FoundingContract, Genesis, GenesisError};
 use salus_types::{ChainId, Hash, PrincipalId};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -610,9 +610,11 @@ fn add_contracts(homes: &[PathBuf], contracts: &[Vec<u8>]) -> Result<Genesis, Ne
         return Ok(genesis);
     }
     let mut agreement = genesis.agreement().clone();
-    agreement
-        .contracts
-        .extend(contracts.iter().map(|code| Hash::of_content(code)));
+    agreement.contracts.extend(
+        contracts
+            .iter()
+            .map(|code| FoundingContract::new(Hash::of_content(code))),
+    );
     genesis = Genesis::new(agreement)?;
     let text = genesis.to_toml()?;
     for home in homes {

@@ -10,7 +10,7 @@ use crate::session::Session;
 use clap::Subcommand;
 use salus_client::Identity;
 use salus_types::{
-    Height, Member, MemberCard, MemberChange, MemberId, MemberKeys, PassedChange, ProposalId,
+    Change, Height, Member, MemberCard, MemberChange, MemberId, MemberKeys, PassedChange, ProposalId,
     ProposalOutcome, SystemCall,
 };
 use serde_json::{Value, json};
@@ -108,13 +108,15 @@ pub(crate) async fn run(arguments: MemberArguments, output: Output) -> Result<()
 async fn list(person: &PersonArguments, output: Output) -> Result<(), CliError> {
     let remote = person.node.remote()?;
     let members: Value = remote.get("/v1/members").await?;
-    let proposals: Value = remote.get("/v1/members/proposals").await?;
+    let mut proposals: Value = remote.get("/v1/proposals").await?;
+    if let Some(rows) = proposals["proposals"].as_array_mut() {
+        rows.retain(|row| row["contract"].is_null());
+    }
     let text = listed(&members, &proposals);
     let value = json!({
         "members": members["members"],
         "former": members["former"],
         "proposals": proposals["proposals"],
-        "needed": proposals["needed"],
     });
     output.result(&text, &value);
     Ok(())
@@ -150,7 +152,7 @@ fn listed(members: &Value, proposals: &Value) -> String {
             member => format!("remove member {member}"),
         };
         let (id, approvals, expires) = (&proposal["id"], &proposal["approvals"], &proposal["expires"]);
-        let needed = &proposals["needed"];
+        let needed = &proposal["needed"];
         lines.push(format!(
             "proposal {id}: {change}; approved by {approvals}, {needed} needed; until block {expires}"
         ));
@@ -168,7 +170,8 @@ async fn propose(session: &Session, change: ChangeCommand, output: Output) -> Re
     };
     let height = session.remote().status().await?.height;
     let expires = Height::new(height.saturating_add(heights));
-    vote(session, SystemCall::ProposeMember { change, expires }, output).await
+    let change = Change::Member(change);
+    vote(session, SystemCall::Propose { change, expires }, output).await
 }
 
 fn read_card(session: &Session, path: &Path) -> Result<MemberCard, CliError> {
@@ -215,6 +218,21 @@ async fn vote(session: &Session, call: SystemCall, output: Output) -> Result<(),
         Some(PassedChange::Removed { member }) => {
             rows.push(("passed", format!("member {} leaves", member.get())));
             value["member"] = member.get().into();
+        }
+        Some(PassedChange::Waits { from }) => {
+            rows.push((
+                "passed",
+                format!("can be enacted from {}", salus_client::utc_text(from.get())),
+            ));
+            value["ready_ms"] = from.get().into();
+        }
+        Some(PassedChange::Frozen { contract }) => {
+            rows.push(("passed", format!("contract {} is frozen", contract.get())));
+            value["contract"] = contract.get().into();
+        }
+        Some(PassedChange::Unfrozen { contract }) => {
+            rows.push(("passed", format!("contract {} answers again", contract.get())));
+            value["contract"] = contract.get().into();
         }
         None => {}
     }

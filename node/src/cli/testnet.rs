@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::home::{Home, ValidatorKeys};
 use salus_client::{Identity, PublicIdentity};
-use salus_genesis::{ACCESS, Agreement, CARE, Genesis, OpenPolicy, Params, REGISTRY};
+use salus_genesis::{ACCESS, Agreement, CARE, FoundingContract, Genesis, OpenPolicy, Params, REGISTRY};
 use salus_types::abi::registry::{Principal, Role, Status};
 use salus_types::{Hash, Member, MemberId, Slot};
 use serde_json::json;
@@ -178,7 +178,9 @@ pub(crate) fn write_testnet(
             .iter()
             .map(|(role, member, identity, _)| principal(*role, *member, identity))
             .collect(),
-        contracts: [REGISTRY, ACCESS, CARE].map(Hash::of_content).into(),
+        contracts: [REGISTRY, ACCESS, CARE]
+            .map(|code| FoundingContract::new(Hash::of_content(code)))
+            .to_vec(),
     });
     let genesis = genesis.map_err(|error| CliError::Usage(error.to_string()))?;
     let mut homes = Vec::new();

@@ -125,12 +125,12 @@ fn found(
         };
     }
     let agreement = genesis.agreement();
-    let contracts = genesis.contracts().map(|(contract, hash)| {
+    let contracts = genesis.contracts().map(|(contract, hash, input)| {
         let code = contract_code(home, &hash)?;
         Ok(GenesisContract {
             contract,
             code,
-            input: salus_genesis::instantiate_input(agreement, contract),
+            input,
         })
     });
     let params = &agreement.params;
@@ -144,6 +144,7 @@ fn found(
             expiry_heights_max: params.expiry_heights_max,
             threshold: params.threshold,
             slots: params.slots,
+            contracts: params.contracts,
         },
         contracts: contracts.collect::<Result<_, ValidatorError>>()?,
     };

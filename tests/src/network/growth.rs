@@ -8,7 +8,9 @@ use salus::session::Session;
 use salus_client::keystore::{self, Randomness};
 use salus_client::{Identity, Signer};
 use salus_types::abi::registry::Role;
-use salus_types::{Height, MemberChange, MemberId, PassedChange, PrincipalId, ProposalOutcome, SystemCall};
+use salus_types::{
+    Change, Height, MemberChange, MemberId, PassedChange, PrincipalId, ProposalOutcome, SystemCall,
+};
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -37,7 +39,8 @@ impl Network {
         *node.process() = Some(spawn(&self.binary, &node)?);
         let admin_file = node.home.join("admin.key");
         self.nodes.push(node);
-        match self.vote_through(MemberChange::Add(Box::new(card))).await? {
+        let change = Change::Member(MemberChange::Add(Box::new(card)));
+        match self.vote_through(change).await? {
             PassedChange::Added { member, admin } if usize::from(member.get()) == number => {
                 self.wait_ready(number).await?;
                 self.add_operator(member, admin, &admin_file).await?;
@@ -55,7 +58,7 @@ impl Network {
     ///
     /// When the chain refuses.
     pub async fn remove_member(&mut self, member: u16) -> Result<(), NetworkError> {
-        self.vote_through(MemberChange::Remove(MemberId::new(member)))
+        self.vote_through(Change::Member(MemberChange::Remove(MemberId::new(member))))
             .await?;
         self.removed.insert(member);
         Ok(())
@@ -66,7 +69,7 @@ impl Network {
     /// # Errors
     ///
     /// When the chain refuses, or there are not enough operators.
-    pub async fn vote_through(&self, change: MemberChange) -> Result<PassedChange, NetworkError> {
+    pub async fn vote_through(&self, change: Change) -> Result<PassedChange, NetworkError> {
         let mut proposal = None;
         for member in 0..u16::try_from(self.nodes.len()).unwrap_or(u16::MAX) {
             let known = self
@@ -79,7 +82,7 @@ impl Network {
             let session = self.session(0, self.staff("operator", member)?)?;
             let height = session.remote().status().await?.height;
             let call = match proposal {
-                None => SystemCall::ProposeMember {
+                None => SystemCall::Propose {
                     change: change.clone(),
                     expires: Height::new(height.saturating_add(OPEN_HEIGHTS)),
                 },

@@ -15,7 +15,7 @@ use salus_tests::people::{identity, register};
 use salus_tests::{Network, NetworkError, Options};
 use salus_types::abi::registry::Role;
 use salus_types::{
-    CommitCertificate, Header, Height, MemberChange, MemberId, SystemCall, ValidatorSet, codec,
+    Change, CommitCertificate, Header, Height, MemberChange, MemberId, SystemCall, ValidatorSet, codec,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -83,7 +83,9 @@ fn a_network_grows_from_four_to_seven_to_ten_and_shrinks_back_to_four() {
             assert_everything_opens(&network, members).await;
         }
         // Blocks of nine members need five shares, so five members must stay until those are resealed.
-        let refused = network.vote_through(MemberChange::Remove(MemberId::new(4))).await;
+        let refused = network
+            .vote_through(Change::Member(MemberChange::Remove(MemberId::new(4))))
+            .await;
         let Err(NetworkError::Session(refused)) = refused else {
             panic!("{refused:?}");
         };

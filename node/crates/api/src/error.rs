@@ -63,6 +63,8 @@ pub enum ErrorCode {
     PoolFull,
     /// 422: no such contract.
     UnknownContract,
+    /// 422: the members have frozen the contract.
+    Frozen,
     /// 503: the node is catching up.
     NotReady,
     /// 422: the contract refused with a code of its own.
@@ -139,6 +141,7 @@ impl ErrorCode {
             | Self::ExpiryTooFar
             | Self::GasLimit
             | Self::UnknownContract
+            | Self::Frozen
             | Self::ContractRefused
             | Self::Trap
             | Self::OutOfGas

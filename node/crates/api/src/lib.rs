@@ -48,9 +48,9 @@ pub use events::{Cursor, CursorParseError, EventLog, PublishedBlock};
 pub use refusal::{PieceRefusal, QueryRefusal, ReadRefusal, Rejection};
 pub use request::{
     BlockHead, CommittedTransaction, DepositStatus, LogPage, MemberFaults, MemberStatus, Membership,
-    NodeStatus, PrincipalState, QueryAnswer, ReconstructedBlock, Release, ReleasePurpose, RepairStatus,
-    Reply, Request, ScrubPass, ScrubStatus, ShareHolder, ShareState, StateAnswer, StorageStatus, SyncPhase,
-    SyncStatus, TransactionStatus,
+    NodeStatus, OpenProposal, PrincipalState, QueryAnswer, ReconstructedBlock, Release, ReleasePurpose,
+    RepairStatus, Reply, Request, ScrubPass, ScrubStatus, ShareHolder, ShareState, StateAnswer,
+    StorageStatus, SyncPhase, SyncStatus, TransactionStatus,
 };
 pub use routes::openapi;
 pub use server::serve;

@@ -125,6 +125,9 @@ pub enum QueryRefusal {
     /// No such contract, or it has no `salus_query`.
     #[error("there is no such contract, or it answers no queries")]
     UnknownContract,
+    /// The members have frozen the contract.
+    #[error("the members have frozen this contract: it answers nothing")]
+    Frozen,
     /// The contract refused with an error code of its own.
     #[error("the contract refused with code {code}")]
     Aborted {
@@ -300,6 +303,7 @@ impl QueryRefusal {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownContract => ErrorCode::UnknownContract,
+            Self::Frozen => ErrorCode::Frozen,
             Self::Aborted { .. } => ErrorCode::ContractRefused,
             Self::Trapped { .. } => ErrorCode::Trap,
             Self::OutOfGas => ErrorCode::OutOfGas,
@@ -311,6 +315,7 @@ impl QueryRefusal {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::UnknownContract => "check the contract's number: the registry is 1, the access contract 2",
+            Self::Frozen => "ask an operator why it was frozen; GET /v1/proposals shows what is proposed",
             Self::Aborted { .. } => "look the code up in the contract's documentation",
             Self::Trapped { .. } => {
                 "check that the entry exists and that the input is its canonical argument"

@@ -5,9 +5,9 @@ use salus_types::abi::access::{LogEntry, LogHead};
 use salus_types::abi::registry::Principal;
 use salus_types::state::StateKey;
 use salus_types::{
-    BlockId, Body, CommitCertificate, ContractId, FormerMember, Gas, Header, Height, Member, MemberId,
-    MemberProposal, PrincipalId, Receipt, ResealJob, Sequence, ShareCommitment, Signature, SignedOpenRequest,
-    Slot, Timestamp, TransactionId, UnverifiedTransaction, ValidatorSet,
+    BlockId, Body, ChangeProposal, CommitCertificate, ContractId, FormerMember, Gas, Header, Height, Member,
+    MemberId, PrincipalId, Receipt, ResealJob, Sequence, ShareCommitment, Signature, SignedOpenRequest, Slot,
+    Timestamp, TransactionId, UnverifiedTransaction, ValidatorSet,
 };
 use std::fmt;
 use std::time::Duration;
@@ -363,9 +363,16 @@ pub struct Membership {
     pub members: Vec<MemberStatus>,
     /// Members that were removed.
     pub former: Vec<FormerMember>,
-    /// Proposals that can be voted on.
-    pub proposals: Vec<MemberProposal>,
-    /// Approvals that a proposal needs now.
+    /// Proposals that can be voted on or enacted.
+    pub proposals: Vec<OpenProposal>,
+}
+
+/// A proposal that can be voted on or enacted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenProposal {
+    /// The proposal.
+    pub proposal: ChangeProposal,
+    /// Approvals that it needs now.
     pub needed: u16,
 }
 

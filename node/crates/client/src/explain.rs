@@ -2,7 +2,7 @@
 
 use salus_types::abi::access::{self, Decision, Obligations, REFUSALS_TO_PENALTY, Standing, reason};
 use salus_types::abi::{care, registry};
-use salus_types::{ContractId, MembershipRefusal, ResealRefusal, Status};
+use salus_types::{ContractId, ContractRefusal, MembershipRefusal, ResealRefusal, Status, admission_code};
 
 /// A decision in plain words: what was decided, why, and what follows.
 pub fn explain(decision: &Decision) -> String {
@@ -80,15 +80,27 @@ pub fn explain_status(contract: ContractId, status: Status) -> String {
         Status::OutOfGas => "the gas limit did not suffice; send it again with a higher one".to_owned(),
         Status::UnknownContract => "there is no such contract or entry".to_owned(),
         Status::NotAllowed => "you may not make this system call".to_owned(),
+        Status::Frozen => "the members have frozen the contract, so it refuses everything".to_owned(),
     }
+}
+
+/// A refusal by the chain itself. The ranges of the codes are apart.
+fn explain_refusal(code: u16) -> Option<String> {
+    let members = MembershipRefusal::from_code(code).map(|refusal| refusal.to_string());
+    let reseal = || ResealRefusal::from_code(code).map(|refusal| refusal.to_string());
+    let contracts = || ContractRefusal::from_code(code).map(|refusal| refusal.to_string());
+    let admission = || {
+        let code = admission_code(code)?;
+        Some(format!(
+            "admission refuses the code with {code}: docs/contracts.md says what that is"
+        ))
+    };
+    members.or_else(reseal).or_else(contracts).or_else(admission)
 }
 
 fn explain_abort(contract: ContractId, code: u16) -> Option<String> {
     let text = match contract {
-        ContractId::SYSTEM => {
-            let members = MembershipRefusal::from_code(code).map(|refusal| refusal.to_string());
-            return members.or_else(|| ResealRefusal::from_code(code).map(|refusal| refusal.to_string()));
-        }
+        ContractId::SYSTEM => return explain_refusal(code),
         ContractId::REGISTRY => match code {
             registry::error::NOT_ALLOWED => "your role or hospital does not allow this",
             registry::error::UNKNOWN_PRINCIPAL => "there is no such principal",

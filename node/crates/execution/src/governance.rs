@@ -26,7 +26,7 @@ use crate::{ExecutionError, system};
 use salus_runtime::{EntryPoint, Invocation};
 use salus_types::abi::registry::{Principal, Role};
 use salus_types::codec::{self, Encode};
-use salus_types::state::StateKey;
+use salus_types::state::{StateFault, StateKey, StateReader};
 use salus_types::{
     ChainId, Change, ChangeProposal, ContractCall, ContractChange, ContractEvent, ContractId,
     ContractRefusal, ENACT_MS_MAX, Event, Gas, Height, KeysProof, Member, MemberId, MemberKeys,
@@ -72,6 +72,20 @@ impl<E: Into<ExecutionError>> From<E> for Stop {
     fn from(fault: E) -> Self {
         Self::Fault(fault.into())
     }
+}
+
+/// How many of the present members must approve a change.
+pub fn approvals_needed(
+    state: &dyn StateReader,
+    present: &[Member],
+    change: &Change,
+) -> Result<usize, StateFault> {
+    let rules = system::params(state)?.contracts;
+    Ok(match change {
+        Change::Member(_) => members::validator_set(present).map_or(usize::MAX, |set| set.quorum()),
+        Change::Contract(ContractChange::Freeze(_)) => rules.freeze_approvals.more_than(present.len()),
+        Change::Contract(_) => rules.approvals.more_than(present.len()),
+    })
 }
 
 impl<'h, 'a, 'b> Governance<'h, 'a, 'b> {
@@ -260,12 +274,7 @@ impl<'h, 'a, 'b> Governance<'h, 'a, 'b> {
         let present = members::members(self.host.overlay)?;
         let approves = |member: &&Member| proposal.approvals.binary_search(&member.id).is_ok();
         let approvals = present.iter().filter(approves).count();
-        let rules = system::params(self.host.overlay)?.contracts;
-        let needed = match &proposal.change {
-            Change::Member(_) => members::validator_set(&present).map_or(usize::MAX, |set| set.quorum()),
-            Change::Contract(ContractChange::Freeze(_)) => rules.freeze_approvals.more_than(present.len()),
-            Change::Contract(_) => rules.approvals.more_than(present.len()),
-        };
+        let needed = approvals_needed(self.host.overlay, &present, &proposal.change)?;
         Ok((approvals, needed))
     }
 

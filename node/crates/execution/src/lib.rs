@@ -58,6 +58,7 @@ pub use error::{ExecutionError, NotExecutable, QueryError};
 pub use executor::{BlockEnv, ExecutedBlock, Executor, Selection};
 pub use faults::{FaultCount, Faults};
 pub use genesis::{GenesisContract, GenesisState};
+pub use governance::approvals_needed;
 pub use query::{QueryOutcome, ReadKind};
 pub use reseal::ResealError;
 pub use system::Params;

@@ -1,10 +1,8 @@
-//! Who belongs to the network, and what is proposed.
+//! Who belongs to the network.
 
 use super::{base64, hex};
 use crate::{MemberStatus, Membership};
-use salus_types::{
-    FormerMember, Height, Member, MemberCard, MemberChange, MemberProposal, ValidatorSet, codec,
-};
+use salus_types::{FormerMember, Height, Member, ValidatorSet, codec};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,52 +71,6 @@ pub(crate) struct MembersDto {
     pub(crate) former: Vec<FormerMemberDto>,
 }
 
-/// Changes of the members that can be voted on.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = MemberProposals)]
-pub(crate) struct ProposalsDto {
-    /// In the order in which they were made.
-    pub(crate) proposals: Vec<ProposalDto>,
-    /// Approvals of present members that a proposal needs: more than two thirds.
-    pub(crate) needed: u16,
-}
-
-/// A change of the members that can be voted on.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = MemberProposal)]
-pub(crate) struct ProposalDto {
-    /// Its number, for voting.
-    pub(crate) id: u32,
-    /// Whose operator made it.
-    pub(crate) proposer: u16,
-    /// The last height at which it can be voted on.
-    pub(crate) expires: u64,
-    /// Members that approve.
-    pub(crate) approvals: Vec<u16>,
-    /// The hospital that is to join; null if one is to leave.
-    pub(crate) add: Option<CardDto>,
-    /// The member that is to leave; null if one is to join.
-    pub(crate) remove: Option<u16>,
-}
-
-/// What a hospital that wants to join says of itself. The chain has checked the keys' proof.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = MemberCard)]
-pub(crate) struct CardDto {
-    /// Its name.
-    pub(crate) name: String,
-    /// Signs its votes and receipts (ed25519), hexadecimal.
-    pub(crate) consensus_key: String,
-    /// Identifies its validator on the network (ed25519), hexadecimal.
-    pub(crate) network_key: String,
-    /// Receives the key shares of health records (X25519), hexadecimal.
-    pub(crate) release_key: String,
-    /// The signing key of its first admin (ed25519), hexadecimal.
-    pub(crate) admin_key: String,
-    /// Multiaddresses of its validator.
-    pub(crate) addresses: Vec<String>,
-}
-
 /// The validators that decide a height.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Validators)]
@@ -178,45 +130,6 @@ impl MembersDto {
         Self {
             members: membership.members.into_iter().map(Into::into).collect(),
             former: membership.former.into_iter().map(Into::into).collect(),
-        }
-    }
-}
-
-impl ProposalsDto {
-    pub(crate) fn new(membership: Membership) -> Self {
-        Self {
-            proposals: membership.proposals.into_iter().map(Into::into).collect(),
-            needed: membership.needed,
-        }
-    }
-}
-
-impl From<MemberProposal> for ProposalDto {
-    fn from(proposal: MemberProposal) -> Self {
-        let (add, remove) = match proposal.change {
-            MemberChange::Add(card) => (Some(CardDto::from(*card)), None),
-            MemberChange::Remove(member) => (None, Some(member.get())),
-        };
-        Self {
-            id: proposal.id.get(),
-            proposer: proposal.proposer.get(),
-            expires: proposal.expires.get(),
-            approvals: proposal.approvals.iter().map(|member| member.get()).collect(),
-            add,
-            remove,
-        }
-    }
-}
-
-impl From<MemberCard> for CardDto {
-    fn from(card: MemberCard) -> Self {
-        Self {
-            name: card.name,
-            consensus_key: hex(card.keys.consensus.as_bytes()),
-            network_key: hex(card.keys.network.as_bytes()),
-            release_key: hex(&card.keys.release),
-            admin_key: hex(card.admin.signing.as_bytes()),
-            addresses: card.addresses,
         }
     }
 }

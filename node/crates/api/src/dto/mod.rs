@@ -5,6 +5,7 @@ pub(crate) mod block;
 pub(crate) mod events;
 pub(crate) mod members;
 pub(crate) mod principal;
+pub(crate) mod proposals;
 pub(crate) mod receipt;
 pub(crate) mod record;
 pub(crate) mod release;

@@ -30,7 +30,7 @@ pub(crate) struct ReceiptDto {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Failure)]
 pub(crate) struct FailureDto {
-    /// `contract_refused`, `trap`, `out_of_gas`, `unknown_contract` or `not_allowed`.
+    /// `contract_refused`, `trap`, `out_of_gas`, `unknown_contract`, `frozen` or `not_allowed`.
     pub(crate) code: ErrorCode,
     /// The contract's error code, or the runtime's trap code.
     pub(crate) detail: Option<u16>,
@@ -92,6 +92,11 @@ impl FailureDto {
                 ErrorCode::UnknownContract,
                 None,
                 "check the numbers: the registry is 1, the access contract 2",
+            ),
+            Status::Frozen => failure(
+                ErrorCode::Frozen,
+                None,
+                "ask an operator why it was frozen; GET /v1/proposals shows what is proposed",
             ),
             Status::NotAllowed => failure(
                 ErrorCode::NotAllowed,

@@ -1,6 +1,7 @@
 //! Who belongs to the network, and who decides.
 
-use crate::dto::members::{MembersDto, ProposalsDto, ValidatorsDto};
+use crate::dto::members::{MembersDto, ValidatorsDto};
+use crate::dto::proposals::ProposalsDto;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::PathParts;
 use crate::{ApiState, ReadRefusal, Request};
@@ -24,14 +25,14 @@ pub(super) async fn list(State(state): State<ApiState>) -> Result<Json<MembersDt
     Ok(Json(MembersDto::new(membership)))
 }
 
-/// Changes of the members that can be voted on
+/// Changes of members and contracts that can be voted on or enacted
 #[utoipa::path(
     get,
-    path = "/v1/members/proposals",
+    path = "/v1/proposals",
     tag = "members",
-    operation_id = "list_member_proposals",
+    operation_id = "list_proposals",
     responses(
-        (status = 200, description = "The open proposals", body = ProposalsDto),
+        (status = 200, description = "The proposals", body = ProposalsDto),
         (status = "default", description = "Refused", body = ErrorBody),
     )
 )]

@@ -76,8 +76,8 @@ async fn members_are_listed_with_their_keys() {
 #[tokio::test]
 async fn proposals_say_who_is_to_come_and_to_go() {
     let server = Server::start().await;
-    let (status, body) = server.get("/v1/members/proposals").await;
-    assert_eq!((status, &body["needed"]), (200, &json!(3)));
+    let (status, body) = server.get("/v1/proposals").await;
+    assert_eq!((status, &body["proposals"][0]["needed"]), (200, &json!(3)));
     let (add, remove) = (&body["proposals"][0], &body["proposals"][1]);
     assert_eq!(
         (&add["id"], &add["add"]["name"], &add["remove"]),
@@ -86,6 +86,19 @@ async fn proposals_say_who_is_to_come_and_to_go() {
     assert_eq!(add["add"]["release_key"], "0d".repeat(32));
     assert_eq!(add["approvals"], json!([1, 2]));
     assert_eq!((&remove["add"], &remove["remove"]), (&json!(null), &json!(2)));
+    assert_eq!((&add["ready_ms"], &add["contract"]), (&json!(null), &json!(null)));
+    let migrate = &body["proposals"][2];
+    assert_eq!(
+        (&migrate["needed"], &migrate["ready_ms"]),
+        (&json!(2), &json!(5_000))
+    );
+    assert_eq!(
+        migrate["contract"],
+        json!({
+            "kind": "migrate", "contract": 3, "code_hash": "01".repeat(32), "schema_hash": null,
+            "manifest_hash": "02".repeat(32), "state_version": 2, "argument": "CQ==", "scope": null, "remove": null,
+        })
+    );
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use salus_api::{
     BlockHead, CommittedTransaction, LogPage, MemberFaults, MemberStatus, Membership, NodeStatus,
-    PieceRefusal, PrincipalState, QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock, Rejection,
-    Release, ReleasePurpose, RepairStatus, Reply, Request, ScrubPass, ScrubStatus, ShareHolder, ShareState,
-    StateAnswer, StorageStatus, SyncPhase, SyncStatus, TransactionStatus,
+    OpenProposal, PieceRefusal, PrincipalState, QueryAnswer, QueryRefusal, ReadRefusal, ReconstructedBlock,
+    Rejection, Release, ReleasePurpose, RepairStatus, Reply, Request, ScrubPass, ScrubStatus, ShareHolder,
+    ShareState, StateAnswer, StorageStatus, SyncPhase, SyncStatus, TransactionStatus,
 };
 use salus_types::abi::access::{self, *};
 use salus_types::abi::registry::{self, PatientAddress, Principal, Role};
@@ -580,12 +580,26 @@ pub(crate) fn membership() -> Membership {
         addresses: vec!["/ip4/192.0.2.9/tcp/8600".into()],
         proof: keys.prove("Elm", Some(&admin), (&consensus, &network), &chain()),
     };
-    let proposal = |id, change| MemberProposal {
-        id: ProposalId::new(id),
-        proposer: MemberId::new(2),
-        change,
-        expires: Height::new(100),
-        approvals: vec![MemberId::new(1), MemberId::new(2)],
+    let proposal = |id, change, needed| OpenProposal {
+        proposal: ChangeProposal {
+            id: ProposalId::new(id),
+            proposer: MemberId::new(2),
+            change,
+            expires: Height::new(100),
+            approvals: vec![MemberId::new(1), MemberId::new(2)],
+            ready: (needed == 2).then(|| Timestamp::new(5_000)),
+        },
+        needed,
+    };
+    let migrate = ContractChange::Migrate {
+        contract: ContractId::new(3),
+        code: CodeHashes {
+            wasm: Hash::new([1; 32]),
+            schema: None,
+            manifest: Hash::new([2; 32]),
+        },
+        state_version: 2,
+        argument: vec![9],
     };
     let present = member();
     let left = Member {
@@ -602,10 +616,10 @@ pub(crate) fn membership() -> Membership {
             serves_until: Timestamp::new(86_400_000),
         }],
         proposals: vec![
-            proposal(3, MemberChange::Add(Box::new(card))),
-            proposal(4, MemberChange::Remove(MemberId::new(2))),
+            proposal(3, Change::Member(MemberChange::Add(Box::new(card))), 3),
+            proposal(4, Change::Member(MemberChange::Remove(MemberId::new(2))), 3),
+            proposal(5, Change::Contract(migrate), 2),
         ],
-        needed: 3,
     }
 }
 
