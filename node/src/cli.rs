@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod block;
+mod contract;
 mod durability;
 mod init;
 mod keys;
@@ -66,6 +67,13 @@ enum Command {
     },
     /// Show who belongs to the network; propose and vote; change one's own keys.
     Member(member::MemberArguments),
+    /// Contracts on a running network: deploy, vote, instantiate, migrate, freeze, call, ask.
+    Contract {
+        #[command(flatten)]
+        person: person::PersonArguments,
+        #[command(subcommand)]
+        command: contract::ContractCommand,
+    },
     /// Make and show keys of people.
     Keys {
         #[command(subcommand)]
@@ -181,6 +189,7 @@ async fn run(command: Command, output: Output) -> Result<(), CliError> {
         Command::Testnet(arguments) => testnet::run(&arguments, output),
         Command::Init(arguments) => init::run(&arguments, output),
         Command::Member(arguments) => member::run(arguments, output).await,
+        Command::Contract { person, command } => contract::run(&person, command, output).await,
         Command::Start(arguments) => start::run(&arguments, output).await,
         Command::Status(arguments) => status::run(&arguments, output).await,
         Command::Repair(arguments) => repair::run(&arguments, output).await,

@@ -103,6 +103,11 @@ impl ClientDesk {
                     query::contract(&self.view, contract, entry, &input, caller),
                 );
             }
+            Request::Contracts { above, limit, reply } => {
+                let view = &self.view;
+                let contracts = view.executor.contracts(&view.index, above, usize::from(limit));
+                answer_or_log(reply, contracts.map_err(text));
+            }
             Request::State { key, proof, reply } => answer_or_log(reply, self.state(&key, proof)),
             Request::Principal { principal, reply } => answer_or_log(reply, self.principal(principal)),
             other => {

@@ -285,6 +285,11 @@ impl Receipt {
     pub fn output<T: Encode + Decode<()>>(&self) -> Result<T, RemoteError> {
         decode(&self.output)
     }
+
+    /// The same as bytes.
+    pub fn output_bytes(&self) -> Result<Vec<u8>, RemoteError> {
+        BASE64.decode(self.output.as_bytes()).map_err(garbled)
+    }
 }
 
 #[derive(Deserialize)]
@@ -446,14 +451,18 @@ impl Remote {
         entry: u8,
         input: &impl Encode,
     ) -> Result<T, RemoteError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            output: String,
-        }
-        let input = BASE64.encode(&codec::encode(input));
-        let question = json!({ "contract": contract.get(), "entry": entry, "input": input });
-        let answer: Answer = self.post("/v1/query", &question).await?;
-        decode(&answer.output)
+        let answer = self.ask(contract.get(), entry, &codec::encode(input)).await?;
+        decode(answer["output"].as_str().unwrap_or_default())
+    }
+
+    /// The same with an encoded argument, for the whole answer.
+    pub async fn ask(&self, contract: u32, entry: u8, input: &[u8]) -> Result<Value, RemoteError> {
+        let input = BASE64.encode(input);
+        self.post(
+            "/v1/query",
+            &json!({ "contract": contract, "entry": entry, "input": input }),
+        )
+        .await
     }
 
     /// Hands in a transaction; it is in the pool when this returns.

@@ -19,6 +19,8 @@ use tokio::task::JoinSet;
 
 /// What a transaction may cost unless said otherwise.
 const GAS_LIMIT: Gas = Gas::new(10_000_000);
+/// What storing, instantiating or migrating a contract may cost: as much as a network usually allows.
+const CONTRACT_GAS_LIMIT: Gas = Gas::new(20_000_000);
 /// Transactions handed in at once.
 const BATCH: usize = 250;
 /// How long a ticket must last for another not to be asked for, in milliseconds.
@@ -220,7 +222,11 @@ impl Session {
 
     /// Makes a system call; an error if the chain refuses it.
     pub async fn system(&self, call: SystemCall) -> Result<(Receipt, Height), SessionError> {
-        self.send_successfully(|signer, terms| signer.system(call.clone(), terms))
+        let gas_limit = match call {
+            SystemCall::Contract(_) => CONTRACT_GAS_LIMIT,
+            _ => GAS_LIMIT,
+        };
+        self.send_successfully(|signer, terms| signer.system(call.clone(), Terms { gas_limit, ..terms }))
             .await
     }
 

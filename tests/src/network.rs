@@ -49,6 +49,8 @@ pub struct Options {
     pub propose_timeout_ms: Option<u64>,
     /// Whether blocks are opened against tickets of the access contract only.
     pub ticket_to_open: bool,
+    /// How long changes of contracts wait after their votes, instead of what is so by default.
+    pub timelock_s: Option<u64>,
     /// How long until all validators must be ready.
     pub patience: Duration,
 }
@@ -66,6 +68,7 @@ impl Default for Options {
             block_interval_ms: None,
             propose_timeout_ms: None,
             ticket_to_open: false,
+            timelock_s: None,
             patience: Duration::from_secs(60),
         }
     }
@@ -565,6 +568,9 @@ fn testnet(binary: &Path, folder: &Path, options: &Options) -> Result<Layout, Ne
     ]);
     if let Some(threshold) = options.threshold {
         command.args(["--threshold", &threshold.to_string()]);
+    }
+    if let Some(seconds) = options.timelock_s {
+        command.args(["--timelock-s", &seconds.to_string()]);
     }
     let output = command
         .arg("--dir")

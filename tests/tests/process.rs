@@ -10,6 +10,8 @@ mod bad_input;
 mod blackout;
 #[path = "process/blame.rs"]
 mod blame;
+#[path = "process/contracts.rs"]
+mod contracts;
 #[path = "process/deposits.rs"]
 mod deposits;
 #[path = "process/kills.rs"]

@@ -7,7 +7,7 @@ use salus_abi::registry::Instantiate;
 use salus_abi::{ContractId, MemberId};
 use salus_execution::{Executor, GenesisContract, GenesisState, Params};
 use salus_runtime::{Engine, EngineConfig};
-use salus_types::{ChainId, Hash, Member, SecretKey, Slot, Timestamp, codec};
+use salus_types::{ChainId, ContractParams, Hash, Member, SecretKey, Slot, Timestamp, codec};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -68,6 +68,11 @@ pub(crate) fn found(contracts: &[Contract], time: Timestamp) -> Result<Memory, C
         members: (0..MEMBERS).map(member).collect(),
         params: Params {
             slots: MEMBERS,
+            contracts: ContractParams {
+                timelock_ms: 0,
+                frozen_timelock_ms: 0,
+                ..ContractParams::default()
+            },
             ..Params::default()
         },
         contracts,

@@ -256,10 +256,10 @@ impl World {
         self.ledger.contracts.remove(&id);
     }
 
-    /// Runs a transaction in a block of its own.
+    /// Runs a transaction in a block of its own; without a caller, what the chain does on its own word.
     pub fn execute<O: Encode + Decode<()>>(
         &mut self,
-        caller: PrincipalId,
+        caller: impl Into<Option<PrincipalId>>,
         contract: ContractId,
         entry: u8,
         argument: &impl Encode,
@@ -268,7 +268,7 @@ impl World {
         self.write(
             contract,
             EntryPoint::Execute,
-            Some(caller),
+            caller.into(),
             numbered(entry, argument),
         )
     }

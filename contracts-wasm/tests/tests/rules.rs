@@ -80,7 +80,7 @@ fn a_hospitals_rule_overrides_a_grant_for_its_own_people() {
 fn a_rule_without_a_grant_permits_nothing_and_exempts_what_it_should() {
     let mut world = world();
     world
-        .rule(ADMIN, RuleScope::Everywhere, RULE, false)
+        .voted_rule(RuleScope::Everywhere, RULE, false)
         .result
         .unwrap();
     world.revoke(PATIENT, STRANGER, None).result.unwrap();
@@ -108,12 +108,12 @@ fn rules_of_a_class_see_that_class_only() {
     let mut world = world();
     world.time_ms = NOW + 12 * HOUR_MS;
     world
-        .rule(OTHER_ADMIN, RuleScope::Class(RecordClass::Imaging), RULE, false)
+        .voted_rule(RuleScope::Class(RecordClass::Imaging), RULE, false)
         .result
         .unwrap();
     assert_eq!(reason_of(&world, DOCTOR), reason::GRANTED);
     world
-        .rule(OTHER_ADMIN, RuleScope::Class(RecordClass::Clinical), RULE, false)
+        .voted_rule(RuleScope::Class(RecordClass::Clinical), RULE, false)
         .result
         .unwrap();
     assert_eq!(reason_of(&world, DOCTOR), OUTSIDE_HOURS);
@@ -139,6 +139,21 @@ fn a_rule_that_cannot_be_asked_refuses_without_a_warning() {
         reason::GRANTED,
         "it can still be removed"
     );
+}
+
+#[test]
+fn rules_for_many_hospitals_take_a_vote_and_a_hospitals_own_take_its_admin() {
+    let mut world = world();
+    for scope in [RuleScope::Everywhere, RuleScope::Class(RecordClass::Clinical)] {
+        let alone = world.rule(ADMIN, scope, RULE, false);
+        assert_eq!(alone.abort(), Some(error::NOT_ALLOWED), "no admin decides for others");
+        world.voted_rule(scope, RULE, false).result.unwrap();
+        let removal = world.rule(ADMIN, scope, RULE, true);
+        assert_eq!(removal.abort(), Some(error::NOT_ALLOWED));
+        world.voted_rule(scope, RULE, true).result.unwrap();
+    }
+    let own = world.voted_rule(HOSPITAL, RULE, false);
+    assert_eq!(own.abort(), Some(error::NOT_ALLOWED), "others do not vote on a hospital's own rules");
 }
 
 #[test]

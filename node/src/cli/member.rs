@@ -184,7 +184,7 @@ fn read_card(session: &Session, path: &Path) -> Result<MemberCard, CliError> {
 }
 
 /// Sends a proposal or a vote and says what it came to.
-async fn vote(session: &Session, call: SystemCall, output: Output) -> Result<(), CliError> {
+pub(super) async fn vote(session: &Session, call: SystemCall, output: Output) -> Result<(), CliError> {
     let (receipt, height) = session.system(call).await?;
     let outcome: ProposalOutcome = receipt.output().map_err(CliError::from)?;
     let mut rows = vec![

@@ -46,6 +46,9 @@ pub(crate) struct TestnetArguments {
     /// Who may have blocks opened: `members`, or whoever has a `ticket` of the access contract.
     #[arg(long, default_value = "members", value_parser = policy_argument)]
     open_policy: OpenPolicy,
+    /// How long a change of contracts waits after its votes, in seconds; half as long if the contract is frozen.
+    #[arg(long, value_name = "SECONDS")]
+    timelock_s: Option<u64>,
 }
 
 fn policy_argument(text: &str) -> Result<OpenPolicy, String> {
@@ -76,6 +79,10 @@ pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), Cl
     );
     params.threshold = arguments.threshold;
     params.open_policy = arguments.open_policy;
+    if let Some(seconds) = arguments.timelock_s {
+        params.contracts.timelock_ms = seconds.saturating_mul(1_000);
+        params.contracts.frozen_timelock_ms = params.contracts.timelock_ms / 2;
+    }
     let layout = write_testnet(
         &arguments.dir,
         &arguments.name,

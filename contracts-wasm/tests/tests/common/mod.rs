@@ -52,6 +52,9 @@ pub(crate) trait Steps {
         self.access(admin, entry::REGISTER_RULE, &RegisterRule { scope, rule, remove })
     }
 
+    /// Registers a rule as the chain does when the members have voted.
+    fn voted_rule(&mut self, scope: RuleScope, rule: ContractId, remove: bool) -> Answer<()>;
+
     fn ticket(&self, record: u32, requester: PrincipalId) -> Option<Ticket> {
         let RecordId { patient, record } = id(record);
         self.ask(
@@ -70,6 +73,11 @@ pub(crate) trait Steps {
 }
 
 impl Steps for World {
+    fn voted_rule(&mut self, scope: RuleScope, rule: ContractId, remove: bool) -> Answer<()> {
+        let argument = RegisterRule { scope, rule, remove };
+        self.execute(None, ContractId::ACCESS, entry::REGISTER_RULE, &argument)
+    }
+
     fn access<O: Encode + Decode<()>>(
         &mut self,
         caller: PrincipalId,

@@ -5,9 +5,9 @@ use salus_types::abi::access::{LogEntry, LogHead};
 use salus_types::abi::registry::Principal;
 use salus_types::state::StateKey;
 use salus_types::{
-    BlockId, Body, ChangeProposal, CommitCertificate, ContractId, FormerMember, Gas, Header, Height, Member,
-    MemberId, PrincipalId, Receipt, ResealJob, Sequence, ShareCommitment, Signature, SignedOpenRequest, Slot,
-    Timestamp, TransactionId, UnverifiedTransaction, ValidatorSet,
+    BlockId, Body, ChangeProposal, CommitCertificate, ContractId, ContractInfo, FormerMember, Gas, Header,
+    Height, Member, MemberId, PrincipalId, Receipt, ResealJob, Sequence, ShareCommitment, Signature,
+    SignedOpenRequest, Slot, Timestamp, TransactionId, UnverifiedTransaction, ValidatorSet,
 };
 use std::fmt;
 use std::time::Duration;
@@ -117,6 +117,15 @@ pub enum Request {
         caller: Option<PrincipalId>,
         /// The output.
         reply: Reply<Result<QueryAnswer, QueryRefusal>>,
+    },
+    /// List contracts.
+    Contracts {
+        /// Those with larger numbers than this.
+        above: ContractId,
+        /// So many, at most.
+        limit: u16,
+        /// In the order of their numbers.
+        reply: Reply<Vec<(ContractId, ContractInfo)>>,
     },
     /// Read an entry of the committed state.
     State {
@@ -533,6 +542,7 @@ impl fmt::Debug for Request {
             Self::ShareHolders { .. } => "ShareHolders",
             Self::Releases { .. } => "Releases",
             Self::Query { .. } => "Query",
+            Self::Contracts { .. } => "Contracts",
             Self::State { .. } => "State",
             Self::Principal { .. } => "Principal",
             Self::AccessLog { .. } => "AccessLog",

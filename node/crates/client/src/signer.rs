@@ -65,7 +65,17 @@ impl Signer {
         input: &T,
         terms: Terms,
     ) -> UnverifiedTransaction {
-        let input = codec::encode(input);
+        self.call_encoded(contract, entry, codec::encode(input), terms)
+    }
+
+    /// The same with an argument that is encoded already.
+    pub fn call_encoded(
+        &self,
+        contract: ContractId,
+        entry: u8,
+        input: Vec<u8>,
+        terms: Terms,
+    ) -> UnverifiedTransaction {
         self.sign(
             Call::Contract {
                 contract,

@@ -9,7 +9,7 @@ use salus_types::abi::host::VALUE_LENGTH_MAX;
 use salus_types::abi::registry::{Principal, principal_key};
 use salus_types::codec::{self, Decode, Encode};
 use salus_types::state::{StateKey, StateProof};
-use salus_types::{ContractId, PrincipalId};
+use salus_types::{ContractId, ContractInfo, PrincipalId};
 
 impl TrustedHeader {
     /// Checks that after this block the entry at `key` had `value`; with `None`, that there was no such entry.
@@ -36,6 +36,20 @@ impl TrustedHeader {
         proof: &StateProof,
     ) -> Result<Option<Principal>, LightError> {
         self.entry(ContractId::REGISTRY, &principal_key(id), value, proof)
+    }
+
+    /// A contract with the hash of its code, as the chain had it after this block; `None` if it is proven that there was none.
+    pub fn contract(
+        &self,
+        id: ContractId,
+        value: Option<&[u8]>,
+        proof: &StateProof,
+    ) -> Result<Option<ContractInfo>, LightError> {
+        self.check_state(&ContractInfo::key(id), value, proof)?;
+        value
+            .map(|bytes| codec::decode(bytes, VALUE_LENGTH_MAX))
+            .transpose()
+            .map_err(LightError::UnknownEntry)
     }
 
     /// A record, as the access contract had it after this block; `None` if it is proven that there was none.

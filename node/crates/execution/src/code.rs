@@ -3,13 +3,13 @@
 use crate::overlay::Overlay;
 use crate::system;
 use salus_runtime::custom_section;
+use salus_types::abi::schema::SECTION;
 use salus_types::codec;
 use salus_types::{CodeOrigin, Hash, StoredCode};
 
-/// The custom section in which code says what its entries, messages and codes are.
-const SCHEMA_SECTION: &str = "salus_schema";
-
 /// Writes admitted code, in chunks, and its entry.
+///
+/// The schema's hash is that of its bytes, whatever they say: nodes that read later versions of schemas agree with others.
 pub(crate) fn write(
     overlay: &mut Overlay<'_>,
     code_hash: &Hash,
@@ -21,7 +21,7 @@ pub(crate) fn write(
     }
     let stored = StoredCode {
         length: u32::try_from(wasm.len()).unwrap_or(u32::MAX),
-        schema: custom_section(wasm, SCHEMA_SECTION).map(Hash::of_content),
+        schema: custom_section(wasm, SECTION).map(Hash::of_content),
         origin,
     };
     overlay.write(system::stored_code_key(code_hash), Some(codec::encode(&stored)));

@@ -9,8 +9,8 @@ use salus_types::abi::registry::Principal;
 use salus_types::codec;
 use salus_types::state::{StateChanges, StateFault, StateKey, StateProof, StateReader, TreeChanges};
 use salus_types::{
-    ChainId, Evidence, Gas, Hash, Height, Member, MemberId, PrincipalId, Receipt, ResealJob, Sequence,
-    ShareCommitment, Timestamp, Transaction, ValidatorSet,
+    ChainId, ContractId, ContractInfo, Evidence, Gas, Hash, Height, Member, MemberId, PrincipalId, Receipt,
+    ResealJob, Sequence, ShareCommitment, Timestamp, Transaction, ValidatorSet,
 };
 use std::fmt;
 
@@ -198,6 +198,16 @@ impl Executor {
     /// All members, in the order of their numbers; those that a committed block added, though not in force yet, too.
     pub fn members(&self, state: &dyn StateReader) -> Result<Vec<Member>, StateFault> {
         members::members(state)
+    }
+
+    /// Contracts above a number, ascending, up to `count`.
+    pub fn contracts(
+        &self,
+        state: &dyn StateReader,
+        above: ContractId,
+        count: usize,
+    ) -> Result<Vec<(ContractId, ContractInfo)>, StateFault> {
+        system::contracts(state, above, count)
     }
 
     /// What a member was proven guilty of.

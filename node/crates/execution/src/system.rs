@@ -97,8 +97,7 @@ pub fn sequence_key(principal: PrincipalId) -> StateKey {
 
 /// Key of a contract.
 pub fn contract_key(contract: ContractId) -> StateKey {
-    let [a, b, c, d] = contract.get().to_be_bytes();
-    StateKey::new(ContractId::SYSTEM, &[b'c', a, b, c, d])
+    ContractInfo::key(contract)
 }
 
 /// Key of the latest reseal.
@@ -124,7 +123,7 @@ pub fn instantiated_key(member: MemberId) -> StateKey {
 
 /// Key of admitted code.
 pub fn stored_code_key(code_hash: &Hash) -> StateKey {
-    composed(b'k', &[code_hash.as_bytes()])
+    StoredCode::key(code_hash)
 }
 
 /// Key of a piece of admitted code.

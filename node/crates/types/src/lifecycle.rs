@@ -8,6 +8,7 @@
 //! Change::Contract(Freeze)  -> a few votes       -> at once: the contract answers nothing
 //! ```
 
+use crate::state::StateKey;
 use crate::{Hash, Height, ProposalId, Timestamp};
 use salus_abi::codec::{Decode, Encode};
 use salus_abi::{ContractId, MemberId, access};
@@ -150,6 +151,14 @@ pub struct ContractInfo {
     pub founder: Option<MemberId>,
 }
 
+impl ContractInfo {
+    /// Where it lies in the chain's state.
+    pub fn key(contract: ContractId) -> StateKey {
+        let [a, b, c, d] = contract.get().to_be_bytes();
+        StateKey::new(ContractId::SYSTEM, &[b'c', a, b, c, d])
+    }
+}
+
 /// What the chain keeps of admitted code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct StoredCode {
@@ -178,6 +187,14 @@ pub enum CodeOrigin {
 }
 
 impl StoredCode {
+    /// Where it lies in the chain's state.
+    pub fn key(code_hash: &Hash) -> StateKey {
+        StateKey::new(
+            ContractId::SYSTEM,
+            &[b"k", code_hash.as_bytes().as_slice()].concat(),
+        )
+    }
+
     /// Whether it may be instantiated.
     pub const fn is_approved(&self) -> bool {
         !matches!(self.origin, CodeOrigin::Stored(_))

@@ -578,7 +578,7 @@ fn changes_of_members() {
         change: Change::Member(MemberChange::Remove(MemberId::new(3))),
         expires: Height::new(1_000),
     });
-    golden(&remove, expect!["01030103fb03e8"]);
+    golden(&remove, expect!["0103000103fb03e8"]);
     let vote = call(SystemCall::Vote {
         proposal: ProposalId::new(5),
         approve: true,
@@ -602,7 +602,7 @@ fn changes_of_members() {
         approvals: vec![MemberId::new(1), MemberId::new(2)],
         ready: None,
     };
-    golden(&proposal, expect!["05010103fb03e8020102"]);
+    golden(&proposal, expect!["0501000103fb03e802010200"]);
     let outcome = ProposalOutcome {
         proposal: ProposalId::new(5),
         approvals: 3,
@@ -646,7 +646,12 @@ fn changes_of_contracts() {
             expires: Height::new(1_000),
         })
     });
-    golden(&changes, expect![""]);
+    golden(
+        &changes,
+        expect![
+            "0103010001010101010101010101010101010101010101010101010101010101010101010102020202020202020202020202020202020202020202020202020202020202020303030303030303030303030303030303030303030303030303030303030303fb03e801030101070101010101010101010101010101010101010101010101010101010101010101000303030303030303030303030303030303030303030303030303030303030303020109fb03e80103010207fb03e80103010307fb03e801030104020700fb03e8"
+        ],
+    );
     let calls = [
         ContractCall::StoreCode(CodePart {
             code_hash: hash(1),
@@ -664,7 +669,9 @@ fn changes_of_contracts() {
     ];
     golden(
         &calls.map(|call| Call::System(SystemCall::Contract(call))),
-        expect![""],
+        expect![
+            "0106000101010101010101010101010101010101010101010101010101010101010101fbf0010101080106010101010101010101010101010101010101010101010101010101010101010101010901060205"
+        ],
     );
     let outcome = |passed| ProposalOutcome {
         proposal: ProposalId::new(5),
@@ -678,7 +685,10 @@ fn changes_of_contracts() {
         PassedChange::Frozen { contract },
         PassedChange::Unfrozen { contract },
     ];
-    golden(&outcomes.map(outcome), expect![""]);
+    golden(
+        &outcomes.map(outcome),
+        expect!["0503030102fb03e8050303010307050303010407"],
+    );
 }
 
 #[test]
@@ -691,7 +701,10 @@ fn what_the_state_keeps_of_contracts() {
         frozen: true,
         founder: Some(MemberId::new(3)),
     };
-    golden(&info, expect![""]);
+    golden(
+        &info,
+        expect!["0101010101010101010101010101010101010101010101010101010101010101fb03e802010103"],
+    );
     let origins = [
         CodeOrigin::Genesis,
         CodeOrigin::Stored(MemberId::new(3)),
@@ -705,14 +718,22 @@ fn what_the_state_keeps_of_contracts() {
         schema: Some(hash(2)),
         origin,
     });
-    golden(&stored, expect![""]);
+    golden(
+        &stored,
+        expect![
+            "fb03e801020202020202020202020202020202020202020202020202020202020202020200fb03e80102020202020202020202020202020202020202020202020202020202020202020103fb03e801020202020202020202020202020202020202020202020202020202020202020202090404040404040404040404040404040404040404040404040404040404040404"
+        ],
+    );
     let upload = CodeUpload {
         length: 61_441,
         received: 61_440,
         expires: Timestamp::new(1_000),
     };
-    golden(&upload, expect![""]);
-    golden(&ContractParams::default(), expect![""]);
+    golden(&upload, expect!["fbf001fbf000fb03e8"]);
+    golden(
+        &ContractParams::default(),
+        expect!["02030103fc05265c00fc0036ee80"],
+    );
 }
 
 #[test]
@@ -747,7 +768,12 @@ fn events_about_contracts() {
         ContractEvent::Frozen { contract },
         ContractEvent::Unfrozen { contract },
     ];
-    golden(&events, expect![""]);
+    golden(
+        &events,
+        expect![
+            "000101010101010101010101010101010101010101010101010101010101010101030105030205fb03e803050405000101010101010101010101010101010101010101010101010101010101010101040501070204050200030701050701010101010101010101010101010101010101010101010101010101010101010306070707"
+        ],
+    );
 }
 
 /// What the two founding contracts keep in the state and say in events.

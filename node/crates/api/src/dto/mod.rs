@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod block;
+pub(crate) mod contracts;
 pub(crate) mod events;
 pub(crate) mod members;
 pub(crate) mod principal;

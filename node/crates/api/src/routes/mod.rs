@@ -35,7 +35,7 @@ use utoipa_axum::routes;
     tags(
         (name = "transactions", description = "Sending, and what became of it"),
         (name = "blocks", description = "Headers, reconstructed bodies, who holds shares"),
-        (name = "contracts", description = "Questions to contracts, and proven state"),
+        (name = "contracts", description = "Contracts, questions to them, and proven state"),
         (name = "people", description = "Principals, patients, grants, access logs"),
         (name = "records", description = "Pieces of health records, to and from members"),
         (name = "events", description = "What happens on the chain, as it happens"),
@@ -82,6 +82,9 @@ fn table(limits: &Limits) -> OpenApiRouter<ApiState> {
         .routes(routes!(blocks::body))
         .routes(routes!(blocks::shares))
         .routes(routes!(blocks::releases))
+        .routes(routes!(contracts::list))
+        .routes(routes!(contracts::one))
+        .routes(routes!(contracts::code))
         .routes(routes!(contracts::query))
         .routes(routes!(contracts::state))
         .routes(routes!(patients::principal))

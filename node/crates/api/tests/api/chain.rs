@@ -102,6 +102,44 @@ async fn proposals_say_who_is_to_come_and_to_go() {
 }
 
 #[tokio::test]
+async fn contracts_are_listed_and_one_is_proven() {
+    let server = Server::start().await;
+    let (status, body) = server.get("/v1/contracts?above=1").await;
+    let listed = body["contracts"].as_array().unwrap();
+    assert_eq!(
+        (status, listed.len(), &listed[0]["contract"]),
+        (200, 2, &json!(2))
+    );
+    let (status, one) = server.get("/v1/contracts/3").await;
+    assert_eq!(status, 200);
+    for (name, value) in [
+        ("contract", json!(3)),
+        ("code_hash", json!("01".repeat(32))),
+        ("state_version", json!(2)),
+        ("frozen", json!(true)),
+        ("founder", json!(1)),
+        ("proof", json!("CQkJ")),
+        ("height", json!(7)),
+    ] {
+        assert_eq!(one[name], value, "{name}");
+    }
+    server.refuses("/v1/contracts/4", 404, "not_found").await;
+    let (status, code) = server.get(&format!("/v1/code/{}", "01".repeat(32))).await;
+    assert_eq!(
+        (status, &code["status"], &code["approved"]),
+        (200, &json!("approved"), &json!(5))
+    );
+    assert_eq!(
+        (&code["schema_hash"], &code["manifest_hash"]),
+        (&json!("02".repeat(32)), &json!("03".repeat(32)))
+    );
+    server
+        .refuses(&format!("/v1/code/{}", "02".repeat(32)), 404, "not_found")
+        .await;
+    server.refuses("/v1/code/7", 400, "bad_path").await;
+}
+
+#[tokio::test]
 async fn validators_come_as_the_bytes_that_headers_commit_to() {
     let server = Server::start().await;
     let (status, body) = server.get("/v1/blocks/9/validators").await;

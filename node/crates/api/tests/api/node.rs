@@ -9,6 +9,7 @@ use salus_api::{
 use salus_types::abi::access::{self, *};
 use salus_types::abi::registry::{self, PatientAddress, Principal, Role};
 use salus_types::codec::{self, DecodeError};
+use salus_types::state::StateKey;
 use salus_types::*;
 use std::time::Duration;
 
@@ -228,10 +229,17 @@ pub(crate) fn answer(request: Request) -> Option<Reply<CommittedTransaction>> {
             caller,
             reply,
         } => give(reply, query(contract, entry, &input, caller)),
+        Request::Contracts { above, limit, reply } => {
+            let numbers = (1..=3).map(ContractId::new).filter(|number| *number > above);
+            let contracts = numbers
+                .map(|number| (number, contract_info()))
+                .take(usize::from(limit));
+            give(reply, contracts.collect());
+        }
         Request::State { key, proof, reply } => give(
             reply,
             StateAnswer {
-                value: (key.as_bytes().len() > 5).then(|| key.as_bytes().to_vec()),
+                value: state_entry(&key),
                 proof: proof.then(|| vec![9; 3]),
                 height: Height::new(7),
             },
@@ -620,6 +628,35 @@ pub(crate) fn membership() -> Membership {
             proposal(4, Change::Member(MemberChange::Remove(MemberId::new(2))), 3),
             proposal(5, Change::Contract(migrate), 2),
         ],
+    }
+}
+
+/// Contract 3 and its code are there; of other contracts' entries those with more than one byte of a key, as their own value.
+fn state_entry(key: &StateKey) -> Option<Vec<u8>> {
+    let info = contract_info();
+    let code = StoredCode {
+        length: info.code_length,
+        schema: Some(Hash::new([2; 32])),
+        origin: CodeOrigin::Approved {
+            height: Height::new(5),
+            manifest: Hash::new([3; 32]),
+        },
+    };
+    match key {
+        key if *key == ContractInfo::key(ContractId::new(3)) => Some(codec::encode(&info)),
+        key if *key == StoredCode::key(&info.code_hash) => Some(codec::encode(&code)),
+        key if key.as_bytes().starts_with(&[0; 4]) => None,
+        key => (key.as_bytes().len() > 5).then(|| key.as_bytes().to_vec()),
+    }
+}
+
+fn contract_info() -> ContractInfo {
+    ContractInfo {
+        code_hash: Hash::new([1; 32]),
+        code_length: 12_000,
+        state_version: 2,
+        frozen: true,
+        founder: Some(MemberId::new(1)),
     }
 }
 
