@@ -198,7 +198,7 @@ fn the_chain_id_of_an_agreement_does_not_drift() {
     fixed.contracts = [&b"registry"[..], b"access"]
         .map(|code| FoundingContract::new(Hash::of_content(code)))
         .to_vec();
-    expect_test::expect!["d6a96af75c7b3d5851dbd4cae44f6ebcbc6c76895b8ce55510ae742f14a44871"]
+    expect_test::expect!["37e3e362b8235e9325bf1b5b489418fdb96f87a629bed0b92fb8b46e8744f5a4"]
         .assert_eq(&Genesis::new(fixed).unwrap().chain_id().to_string());
 }
 

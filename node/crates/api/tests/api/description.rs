@@ -32,7 +32,7 @@ fn every_operation_has_a_name_a_tag_and_a_success() {
             assert!(operation["responses"]["200"].is_object(), "{method} {path}");
         }
     }
-    assert_eq!(names.len(), 26);
+    assert_eq!(names.len(), 29);
 }
 
 #[test]
