@@ -15,8 +15,8 @@ use salus_abi::{ContractId, MemberId, PrincipalId, RecordNumber};
 use salus_execution::{BlockEnv, ExecutionError, QueryError, ReadKind};
 use salus_runtime::TrapCode;
 use salus_types::{
-    Call, Change, ContractCall, ContractChange, Event, Gas, Height, ProposalOutcome, Receipt, Status, SystemCall,
-    Timestamp, Transaction, TransactionPayload,
+    Call, Change, ContractCall, ContractChange, Event, Gas, Height, ProposalOutcome, Receipt, Status,
+    SystemCall, Timestamp, Transaction, TransactionPayload,
 };
 use std::collections::BTreeMap;
 

@@ -146,14 +146,22 @@ fn rules_for_many_hospitals_take_a_vote_and_a_hospitals_own_take_its_admin() {
     let mut world = world();
     for scope in [RuleScope::Everywhere, RuleScope::Class(RecordClass::Clinical)] {
         let alone = world.rule(ADMIN, scope, RULE, false);
-        assert_eq!(alone.abort(), Some(error::NOT_ALLOWED), "no admin decides for others");
+        assert_eq!(
+            alone.abort(),
+            Some(error::NOT_ALLOWED),
+            "no admin decides for others"
+        );
         world.voted_rule(scope, RULE, false).result.unwrap();
         let removal = world.rule(ADMIN, scope, RULE, true);
         assert_eq!(removal.abort(), Some(error::NOT_ALLOWED));
         world.voted_rule(scope, RULE, true).result.unwrap();
     }
     let own = world.voted_rule(HOSPITAL, RULE, false);
-    assert_eq!(own.abort(), Some(error::NOT_ALLOWED), "others do not vote on a hospital's own rules");
+    assert_eq!(
+        own.abort(),
+        Some(error::NOT_ALLOWED),
+        "others do not vote on a hospital's own rules"
+    );
 }
 
 #[test]

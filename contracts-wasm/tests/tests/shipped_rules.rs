@@ -42,7 +42,7 @@ fn world(rule: &'static str, argument: &impl Encode) -> World {
     }
     world.deploy(RULE, rule, argument).result.unwrap();
     world
-        .rule(ADMIN, RuleScope::Everywhere, RULE, false)
+        .voted_rule(RuleScope::Everywhere, RULE, false)
         .result
         .unwrap();
     world
@@ -253,7 +253,7 @@ fn five_rules_together_cost_little() {
         .unwrap();
     for rule in 5..9 {
         world
-            .rule(ADMIN, RuleScope::Everywhere, ContractId::new(rule), false)
+            .voted_rule(RuleScope::Everywhere, ContractId::new(rule), false)
             .result
             .unwrap();
     }

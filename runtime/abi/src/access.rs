@@ -432,7 +432,8 @@ pub enum RuleScope {
     Everywhere,
 }
 
-/// Adds a rule contract, or removes it. Callers: an admin; for a hospital's own scope only of that hospital.
+/// Adds a rule contract, or removes it. Callers: for a hospital's own scope its admins; for every other scope nobody but the chain itself, once the
+/// members have voted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cfg_attr(feature = "schema", derive(Schema))]
 pub struct RegisterRule {
