@@ -198,7 +198,7 @@ fn the_chain_id_of_an_agreement_does_not_drift() {
     fixed.contracts = [&b"registry"[..], b"access"]
         .map(|code| FoundingContract::new(Hash::of_content(code)))
         .to_vec();
-    expect_test::expect!["37e3e362b8235e9325bf1b5b489418fdb96f87a629bed0b92fb8b46e8744f5a4"]
+    expect_test::expect!["f241f185336895d2ab9bab1ed854e351f62f8ac265d19ed128044b40f58819d4"]
         .assert_eq(&Genesis::new(fixed).unwrap().chain_id().to_string());
 }
 
