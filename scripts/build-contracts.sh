@@ -11,8 +11,6 @@ set -euo pipefail
 
 readonly CRATES=(registry access care office_hours purpose_of_use minors research_cohort care_team)
 readonly TARGET=wasm32-unknown-unknown
-# Kilobytes of stack. Guests need little, and every page of memory costs each call.
-readonly STACK_KB=32
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 workspace=$root/contracts-wasm
@@ -46,11 +44,7 @@ choose_compiler() {
 
 # Machine code for the minimal WebAssembly, and only the extensions that the host admits; no machine's paths.
 choose_flags() {
-    flags=(
-        -Ctarget-cpu=mvp
-        -Ctarget-feature=+bulk-memory,+sign-ext,+mutable-globals,+multivalue
-        -Clink-arg=-zstack-size=$((STACK_KB * 1024))
-    )
+    mapfile -t flags < <(grep -v '^#' "$root/scripts/guest-flags.txt")
     local remap=("--remap-path-prefix=$stage=/salus") path
     # The compiler names its sources by either path; dependencies lie in one folder for each registry.
     for path in "$source_root" "$(readlink -f "$source_root")"; do

@@ -67,7 +67,7 @@ enum Command {
     },
     /// Show who belongs to the network; propose and vote; change one's own keys.
     Member(member::MemberArguments),
-    /// Contracts on a running network: deploy, vote, instantiate, migrate, freeze, call, ask.
+    /// Contracts: write, build, test and compare them; on a network deploy, vote, instantiate, migrate, freeze, call, ask.
     Contract {
         #[command(flatten)]
         person: person::PersonArguments,

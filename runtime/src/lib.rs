@@ -72,6 +72,7 @@ mod imports;
 mod instrument;
 mod invocation;
 mod lent;
+pub mod lint;
 mod run;
 pub mod schema;
 mod sections;

@@ -1,12 +1,12 @@
 //! The chain between two blocks, and what can be done with it.
 
 use crate::founding::{CHAIN, Contract, executor, found, member_key};
-use crate::record::{CallKind, GasEntry, record};
+use crate::record::{CallKind, GasEntry, Met, record};
 use crate::state::{Memory, Snapshot};
 use crate::{MEMBERS, who};
 use salus_abi::access::{
-    AccessRequest, AddRecord, RecordClass, RegisterRule, RuleDecision, RuleScope, StoredReceipt, entry,
-    stored_receipt_payload,
+    AccessRequest, AddRecord, Decision, RecordClass, RegisterRule, RuleDecision, RuleScope, StoredReceipt,
+    entry, stored_receipt_payload,
 };
 use salus_abi::codec::{self, Decode, Encode};
 use salus_abi::domain::Tag;
@@ -201,6 +201,7 @@ impl Chain {
             kind: CallKind::Execute,
             entry: Some(entry),
             gas: answer.gas,
+            met: met(&answer.result, (contract, CallKind::Execute, Some(entry))),
         });
         Ok(answer)
     }
@@ -305,6 +306,7 @@ impl Chain {
             kind,
             entry,
             gas: answer.gas,
+            met: met(&answer.result, (contract, kind, entry)),
         });
         Ok(answer)
     }
@@ -414,6 +416,29 @@ impl Chain {
         let enact = SystemCall::Contract(ContractCall::Enact { proposal });
         Ok(self.system(first, enact)?.without_output())
     }
+}
+
+/// How a call of an entry ended.
+fn met(result: &Result<Vec<u8>, Refusal>, called: (ContractId, CallKind, Option<u8>)) -> Met {
+    let output = match result {
+        Ok(output) => output,
+        Err(Refusal::Aborted(code)) => return Met::Aborted(*code),
+        Err(_) => return Met::Failed,
+    };
+    let reason = match called {
+        (_, CallKind::Decide, _) => match codec::decode(output, output.len()) {
+            Ok(RuleDecision::Deny { reason }) => Some(reason),
+            _ => None,
+        },
+        (ContractId::ACCESS, CallKind::Execute, Some(entry::RETRIEVE)) => {
+            match codec::decode(output, output.len()) {
+                Ok(Decision::Deny { reason, .. }) => Some(reason),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    reason.map_or(Met::Done, Met::Denied)
 }
 
 fn signed(payload: TransactionPayload) -> Result<Transaction, ChainError> {

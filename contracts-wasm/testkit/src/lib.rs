@@ -47,6 +47,7 @@
 pub mod cases;
 mod chain;
 mod founding;
+pub mod probe;
 mod record;
 mod state;
 mod test_chain;
@@ -56,6 +57,8 @@ pub mod who;
 
 pub use chain::{Answer, Chain, ChainError, Refusal};
 pub use founding::{CHAIN, Contract, MEMBERS, member_key};
-pub use record::{CallKind, GasEntry};
+pub use record::{CallKind, GasEntry, Met};
+/// The vocabulary of contracts: messages, codes, numbers.
+pub use salus_abi as abi;
 pub use state::Snapshot;
 pub use test_chain::{By, Setup, TestChain, request};

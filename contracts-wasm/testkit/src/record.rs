@@ -2,7 +2,7 @@
 //! there, one file for each process.
 //!
 //! ```text
-//! contract <TAB> execute | query | decide <TAB> entry number or - <TAB> gas
+//! contract <TAB> execute | query | decide <TAB> entry number or - <TAB> gas <TAB> done | deny CODE | abort CODE | failed
 //! ```
 
 use std::fmt;
@@ -26,6 +26,45 @@ pub enum CallKind {
     Decide,
 }
 
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Met {
+    /// With an answer.
+    Done,
+    /// With a refusal of access, for this reason.
+    Denied(u16),
+    /// With an error code of the contract's own.
+    Aborted(u16),
+    /// Without any.
+    Failed,
+}
+
+impl fmt::Display for Met {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Denied(code) => write!(f, "deny {code}"),
+            Self::Aborted(code) => write!(f, "abort {code}"),
+            Self::Failed => f.write_str("failed"),
+        }
+    }
+}
+
+impl FromStr for Met {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "a call ends with done, deny CODE, abort CODE or failed";
+        match text.split_once(' ') {
+            None if text == "done" => Ok(Self::Done),
+            None if text == "failed" => Ok(Self::Failed),
+            Some(("deny", code)) => code.parse().map(Self::Denied).map_err(|_| WRONG),
+            Some(("abort", code)) => code.parse().map(Self::Aborted).map_err(|_| WRONG),
+            _ => Err(WRONG),
+        }
+    }
+}
+
 /// What one call cost.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GasEntry {
@@ -37,6 +76,8 @@ pub struct GasEntry {
     pub entry: Option<u8>,
     /// What it cost, as [`Answer::gas`](crate::Answer::gas) counts.
     pub gas: u64,
+    /// How it ended.
+    pub met: Met,
 }
 
 impl CallKind {
@@ -60,7 +101,11 @@ impl fmt::Display for GasEntry {
         let entry = self
             .entry
             .map_or_else(|| "-".to_owned(), |entry| entry.to_string());
-        write!(f, "{}\t{}\t{entry}\t{}", self.contract, self.kind, self.gas)
+        write!(
+            f,
+            "{}\t{}\t{entry}\t{}\t{}",
+            self.contract, self.kind, self.gas, self.met
+        )
     }
 }
 
@@ -68,8 +113,8 @@ impl FromStr for GasEntry {
     type Err = &'static str;
 
     fn from_str(line: &str) -> Result<Self, Self::Err> {
-        const WRONG: &str = "a line has contract, kind, entry and gas, with tabs between them";
-        let [contract, kind, entry, gas] = line
+        const WRONG: &str = "a line has contract, kind, entry, gas and end, with tabs between them";
+        let [contract, kind, entry, gas, met] = line
             .split('\t')
             .collect::<Vec<_>>()
             .try_into()
@@ -83,6 +128,7 @@ impl FromStr for GasEntry {
                 number => Some(number.parse().map_err(|_| WRONG)?),
             },
             gas: gas.parse().map_err(|_| WRONG)?,
+            met: met.parse()?,
         })
     }
 }
@@ -107,16 +153,22 @@ mod tests {
 
     #[test]
     fn lines_are_read_back() {
-        for (kind, entry) in [(CallKind::Execute, Some(3)), (CallKind::Decide, None)] {
+        for (kind, entry, met) in [
+            (CallKind::Execute, Some(3), Met::Aborted(7)),
+            (CallKind::Execute, Some(0), Met::Failed),
+            (CallKind::Query, Some(1), Met::Done),
+            (CallKind::Decide, None, Met::Denied(256)),
+        ] {
             let one = GasEntry {
                 contract: "office_hours".to_owned(),
                 kind,
                 entry,
                 gas: 12_345,
+                met,
             };
             assert_eq!(one.to_string().parse(), Ok(one));
         }
         assert!("office_hours\tdecide\t-".parse::<GasEntry>().is_err());
-        assert!("office_hours\tguess\t-\t1".parse::<GasEntry>().is_err());
+        assert!("office_hours\tguess\t-\t1\tdone".parse::<GasEntry>().is_err());
     }
 }

@@ -10,6 +10,7 @@ use salus_abi::access::{
 };
 use salus_abi::codec::{Decode, Encode};
 use salus_abi::{ContractId, PrincipalId};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// What a decision came from.
@@ -29,6 +30,8 @@ pub struct Trace {
     pub rules: Vec<AskedRule>,
     /// The answer.
     pub decision: Decision,
+    /// Names of rules' own reasons.
+    pub names: BTreeMap<u16, String>,
 }
 
 /// A rule that was asked.
@@ -69,7 +72,24 @@ pub fn trace(chain: &Chain, request: &AccessRequest) -> Result<Trace, ChainError
         grants,
         rules: rules(chain, &request)?,
         decision: ask(chain, query::WOULD_DECIDE, &request)?,
+        names: BTreeMap::new(),
     })
+}
+
+impl Trace {
+    /// With names for rules' own reasons.
+    #[must_use]
+    pub fn with_names(mut self, reasons: &BTreeMap<String, u16>) -> Self {
+        self.names = reasons.iter().map(|(name, code)| (*code, name.clone())).collect();
+        self
+    }
+
+    /// A reason in words.
+    pub fn reason(&self, code: u16) -> String {
+        self.names
+            .get(&code)
+            .map_or_else(|| reason_text(code), Clone::clone)
+    }
 }
 
 /// What a grant lacks for a request, as one of the reasons of a refusal.
@@ -187,57 +207,52 @@ impl fmt::Display for Trace {
             writeln!(f, "  grant {:<3} until {until}: {fits}", entry.number)?;
         }
         for asked in &self.rules {
-            writeln!(f, "  rule      {asked}")?;
+            writeln!(f, "  rule      {}", self.rule_line(asked))?;
         }
-        write!(f, "  decision  {}", decision_text(&self.decision))
+        write!(f, "  decision  {}", self.decision_text())
     }
 }
 
-impl fmt::Display for AskedRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scope = match self.scope {
-            RuleScope::Everywhere => "everywhere".to_owned(),
+impl Trace {
+    fn rule_line(&self, asked: &AskedRule) -> String {
+        let scope = match asked.scope {
+            RuleScope::Everywhere => "everyone".to_owned(),
             RuleScope::Class(class) => format!("class {}", class.name()),
             RuleScope::Organisation(member) => format!("hospital {}", member.get()),
         };
-        let answer = match &self.answer {
-            Ok(decision) => rule_text(decision),
+        let answer = self.rule_text(&asked.answer);
+        format!("{} ({}, for {scope}): {answer}", asked.name, asked.rule)
+    }
+
+    /// A rule's answer in words.
+    pub fn rule_text(&self, answer: &Result<RuleDecision, Refusal>) -> String {
+        match answer {
+            Ok(RuleDecision::Abstain) => "abstain".to_owned(),
+            Ok(RuleDecision::Deny { reason }) => format!("deny: {}", self.reason(*reason)),
+            Ok(RuleDecision::Oblige { obligations }) => format!("oblige: {}", obligations_text(*obligations)),
             Err(refusal) => format!("fails, which counts as a refusal: {refusal}"),
-        };
-        write!(f, "{} ({}, for {scope}): {answer}", self.name, self.rule)
-    }
-}
-
-/// A rule's answer in words.
-pub fn rule_text(decision: &RuleDecision) -> String {
-    match decision {
-        RuleDecision::Abstain => "abstain".to_owned(),
-        RuleDecision::Deny { reason } => format!("deny: {}", reason_text(*reason)),
-        RuleDecision::Oblige { obligations } => format!("oblige: {}", obligations_text(*obligations)),
-    }
-}
-
-/// An answer of the access contract in words.
-pub fn decision_text(decision: &Decision) -> String {
-    match decision {
-        Decision::Permit {
-            reason,
-            until_ms,
-            obligations,
-        } => {
-            let owed = match obligations_text(*obligations) {
-                none if none.is_empty() => String::new(),
-                some => format!("; owed: {some}"),
-            };
-            let reason = reason_text(*reason);
-            format!("permit: {reason}, until {}{owed}", utc_text(*until_ms))
         }
-        Decision::Deny { reason, standing } => {
-            format!(
-                "deny: {}; standing after it: {}",
-                reason_text(*reason),
-                standing_text(*standing)
-            )
+    }
+
+    /// The answer in words.
+    pub fn decision_text(&self) -> String {
+        match &self.decision {
+            Decision::Permit {
+                reason,
+                until_ms,
+                obligations,
+            } => {
+                let owed = match obligations_text(*obligations) {
+                    none if none.is_empty() => String::new(),
+                    some => format!("; owed: {some}"),
+                };
+                let reason = self.reason(*reason);
+                format!("permit: {reason}, until {}{owed}", utc_text(*until_ms))
+            }
+            Decision::Deny { reason, standing } => {
+                let standing = standing_text(*standing);
+                format!("deny: {}; standing after it: {standing}", self.reason(*reason))
+            }
         }
     }
 }

@@ -157,8 +157,8 @@ fn a_decision_is_explained_by_what_it_rests_on() {
     for part in [
         "doctor asks for record 0 of patient (clinical) for TREAT at 2026-01-05T02:00:00Z",
         "grant 0   until 2027-01-01T00:00:00Z: covers the request",
-        "office_hours (c4, for hospital 0): deny: code 256 of a rule's own",
-        "decision  deny: code 256",
+        "office_hours (c4, for hospital 0): deny: outside-hours",
+        "decision  deny: outside-hours",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }

@@ -104,6 +104,7 @@ fn genesis() -> GenesisState {
         contracts: vec![
             contract(ContractId::REGISTRY, salus_genesis::REGISTRY, people),
             contract(ContractId::ACCESS, salus_genesis::ACCESS, Vec::new()),
+            contract(ContractId::CARE, salus_genesis::CARE, Vec::new()),
         ],
     }
 }

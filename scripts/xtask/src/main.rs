@@ -2,10 +2,12 @@
 //!
 //! - `cargo run -p xtask -- check-demo < LAST-LINE-OF-THE-DEMO` checks the demo's summary;
 //! - `cargo run -p xtask -- mutants [PACKAGE]...` tells how much the contracts' tests notice ([`mutants`]);
-//! - `cargo run -p xtask -- picture < TEXT > PICTURE.svg` draws what a terminal showed.
+//! - `cargo run -p xtask -- picture < TEXT > PICTURE.svg` draws what a terminal showed;
+//! - `cargo run -p xtask -- tutorial DOCUMENT FOLDER` runs every command that a document shows, in an empty folder.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod mutants;
+mod tutorial;
 
 use serde_json::Value;
 use std::io::Read;
@@ -16,9 +18,11 @@ fn main() -> ExitCode {
         Some("check-demo") => check_demo(),
         Some("mutants") => mutants::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("picture") => picture(),
-        _ => {
-            Err("usage: xtask check-demo < JSON, xtask mutants [PACKAGE]..., or xtask picture < TEXT".into())
-        }
+        Some("tutorial") => match std::env::args().skip(2).collect::<Vec<_>>().as_slice() {
+            [document, folder] => tutorial::run(document.as_ref(), folder.as_ref()),
+            _ => Err("usage: xtask tutorial DOCUMENT FOLDER".into()),
+        },
+        _ => Err("usage: xtask check-demo < JSON, xtask mutants [PACKAGE]..., xtask picture < TEXT, or xtask tutorial DOCUMENT FOLDER".into()),
     };
     match outcome {
         Ok(message) => {

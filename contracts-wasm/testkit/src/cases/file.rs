@@ -6,6 +6,7 @@ use crate::who;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use salus_abi::access::{Obligations, Purpose, RecordClass, reason};
 use salus_abi::{MemberId, PrincipalId};
+use salus_runtime::schema::Schema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
@@ -54,7 +55,7 @@ pub struct File {
     /// Contracts beside the registry and the access contract.
     #[serde(default)]
     pub contracts: Vec<Spanned<Deployed>>,
-    /// Names of rules' own codes, from 256 on.
+    /// Names of rules' own codes, from 256 on; those in the schemas of the artefacts are known besides.
     #[serde(default)]
     pub reasons: BTreeMap<String, u16>,
     /// Records that are there when the cases begin.
@@ -347,17 +348,38 @@ impl File {
         }
         for case in &self.cases {
             let line = case.referenced.line();
-            if let Some(Reason::Name(name)) = &case.value.reason
-                && self.code_of(name).is_none()
-            {
-                return Err(wrong(
-                    line,
-                    format!("reason: `{name}` is not known; name its code under `reasons`"),
-                ));
-            }
             let known = |name: &String| self.contracts.iter().any(|one| one.value.name == *name);
             if let Some(name) = case.value.ask.as_ref().filter(|name| !known(name)) {
                 return Err(wrong(line, format!("ask: no contract is called `{name}`")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over the names that an artefact's schema gives to its reasons; those of the file come first.
+    pub(crate) fn name_reasons(&mut self, wasm: &[u8]) {
+        let Ok(Some(schema)) = Schema::read(wasm) else {
+            return;
+        };
+        for reason in &schema.document().reasons {
+            let known = self.reasons.values().any(|code| *code == reason.code);
+            if reason.code >= OWN_CODE_MIN && !known {
+                self.reasons.entry(reason.name.clone()).or_insert(reason.code);
+            }
+        }
+    }
+
+    /// Whether every reason that a case names is known.
+    pub(crate) fn check_reasons(&self, path: &Path) -> Result<(), CasesError> {
+        for case in &self.cases {
+            if let Some(Reason::Name(name)) = &case.value.reason
+                && self.code_of(name).is_none()
+            {
+                return Err(CasesError::Line {
+                    path: path.display().to_string(),
+                    line: case.referenced.line(),
+                    message: format!("reason: `{name}` is not known; name its code under `reasons`"),
+                });
             }
         }
         Ok(())

@@ -62,8 +62,12 @@ impl Suite {
 
     /// As [`Self::read`], with other artefacts for some contracts: by name, those that ship too.
     pub fn with(path: &Path, artefacts: &BTreeMap<String, Vec<u8>>) -> Result<Self, CasesError> {
-        let file = File::read(path)?;
+        let mut file = File::read(path)?;
         let (contracts, ids) = contracts(path, &file, artefacts)?;
+        for contract in &contracts {
+            file.name_reasons(&contract.wasm);
+        }
+        file.check_reasons(path)?;
         let setup = |what: String, error: String| CasesError::Setup {
             path: path.display().to_string(),
             message: format!("{what}: {error}"),
@@ -186,7 +190,8 @@ impl Suite {
             return Ok(None);
         };
         let request = self.begin(&case);
-        trace(&self.chain, &request).map(Some)
+        let trace = trace(&self.chain, &request)?;
+        Ok(Some(trace.with_names(&self.file.reasons)))
     }
 
     /// The chain as it stands when a case begins, and the case's request.

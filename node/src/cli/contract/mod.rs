@@ -1,4 +1,5 @@
-//! `salus contract`: contracts on a running network.
+//! `salus contract`: what the author of a contract does by itself ([`author`]), and contracts on a running network
+//! ([`network`]).
 //!
 //! ```text
 //! deploy  an artefact -> the chain, in parts; proposed for approval
@@ -8,7 +9,21 @@
 //! list, show, query, call
 //! ```
 
+mod author;
+mod build;
+mod check;
+mod compiler;
+mod coverage;
+mod diff;
+mod explain;
+mod gas;
 mod network;
+mod new;
+mod package;
+mod schema;
+mod stage;
+mod test;
+mod verify;
 
 use super::CliError;
 use super::output::Output;
@@ -17,6 +32,8 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContractCommand {
+    #[command(flatten)]
+    Author(author::AuthorCommand),
     #[command(flatten)]
     Network(network::NetworkCommand),
 }
@@ -27,6 +44,7 @@ pub(crate) async fn run(
     output: Output,
 ) -> Result<(), CliError> {
     match command {
+        ContractCommand::Author(command) => author::run(&command, output),
         ContractCommand::Network(command) => network::run(person, command, output).await,
     }
 }
