@@ -251,13 +251,13 @@ mod tests {
         /// Numbers are never given twice, and no list outgrows its bound.
         #[test]
         fn numbers_count_up(steps in prop::collection::vec((0u32..6, 0u64..100, any::<bool>()), 0..200)) {
-            let (mut requests, mut now, mut last) = (Requests::default(), NOW, None);
+            let (mut requests, mut now, mut last) = (Requests::default(), NOW, None::<u32>);
             for (asker, passed, answers) in steps {
-                now += passed;
+                now = passed.saturating_add(now);
                 if answers {
                     let oldest = requests.open.first().map(|wish| wish.number);
                     oldest.map(|number| requests.take(number, now));
-                } else if let Some(wish) = requests.add(doctor(asker), wanted(now + 60), now) {
+                } else if let Some(wish) = requests.add(doctor(asker), wanted(now.saturating_add(60)), now) {
                     prop_assert!(last.is_none_or(|last| wish.number > last));
                     last = Some(wish.number);
                 }

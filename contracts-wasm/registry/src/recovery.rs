@@ -144,12 +144,12 @@ mod tests {
         /// Whatever happens in whatever order: no keys without `needed` guardians and the whole delay after the last of them.
         #[test]
         fn keys_need_enough_guardians_and_the_delay(
-            count in 1u32..9, needed in 1u8..9, steps in prop::collection::vec((0u32..12, 0u64..DAY_MS), 0..30),
+            count in 1usize..9, needed in 1u8..9, steps in prop::collection::vec((0u32..12, 0u64..DAY_MS), 0..30),
         ) {
-            let named = named(&(2..2 + count).collect::<Vec<_>>(), needed.min(u8::try_from(count).unwrap()));
-            let (mut recovery, mut now, mut enough_at) = (started(), 0, None);
+            let named = named(&(2..).take(count).collect::<Vec<_>>(), needed.min(u8::try_from(count).unwrap()));
+            let (mut recovery, mut now, mut enough_at) = (started(), 0_u64, None::<u64>);
             for (by, passed) in steps {
-                now += passed;
+                now = passed.saturating_add(now);
                 approve(&mut recovery, PrincipalId::new(by), &named, now);
                 let mut distinct = recovery.approvals.clone();
                 distinct.sort_unstable();
@@ -159,7 +159,7 @@ mod tests {
                 if distinct.len() >= usize::from(named.needed) {
                     enough_at.get_or_insert(now);
                 }
-                let allowed = enough_at.is_some_and(|at| at + DAY_MS <= now);
+                let allowed = enough_at.is_some_and(|at| DAY_MS.saturating_add(at) <= now);
                 prop_assert_eq!(may_finish(&recovery, distinct.len(), &named, now), allowed);
             }
         }

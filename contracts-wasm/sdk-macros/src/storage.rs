@@ -174,7 +174,10 @@ fn distinct(slots: &[Slot]) -> TokenStream {
         slots.iter().skip(index.saturating_add(1)).map(move |other| {
             let (a, b) = (&one.place, &other.place);
             let message = format!("`{}` and `{}` lie at the same place", one.field, other.field);
-            quote_spanned!(other.field.span()=> const _: () = ::core::assert!(#a != #b, #message);)
+            quote_spanned! {other.field.span()=>
+                #[allow(clippy::assertions_on_constants, reason = "it is there to fail when it must")]
+                const _: () = ::core::assert!(#a != #b, #message);
+            }
         })
     });
     quote!(#(#checks)*)

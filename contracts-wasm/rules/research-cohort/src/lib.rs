@@ -136,7 +136,7 @@ mod tests {
         #[test]
         fn more_patients_never_hide_less(size in 0u32..100, more in 0u32..100, floor in 5u32..60) {
             if judge(Some(size), Some(floor)) == abstain() {
-                prop_assert_eq!(judge(Some(size + more), Some(floor)), abstain());
+                prop_assert_eq!(judge(Some(size.saturating_add(more)), Some(floor)), abstain());
                 prop_assert!(size >= FLOOR_MIN);
             }
         }
