@@ -96,12 +96,11 @@ impl ClientDesk {
                 entry,
                 input,
                 caller,
+                proof,
                 reply,
             } => {
-                deliver(
-                    reply,
-                    query::contract(&self.view, contract, entry, &input, caller),
-                );
+                let ask = if proof { query::proven } else { query::contract };
+                deliver(reply, ask(&self.view, contract, entry, &input, caller));
             }
             Request::Contracts { above, limit, reply } => {
                 let view = &self.view;

@@ -274,6 +274,8 @@ pub struct Receipt {
 pub struct Failure {
     /// A stable code.
     pub code: String,
+    /// The contract's own error code, or the trap's.
+    pub detail: Option<u16>,
     /// What is wrong.
     pub message: String,
     /// What to do.

@@ -1,16 +1,16 @@
 //! One person working with one validator: what the command line and the demo do, through the public interface alone.
 
 use crate::clock::Clock;
-use crate::remote::{Committed, Receipt, Remote, RemoteError};
+use crate::remote::{Committed, Failure, Receipt, Remote, RemoteError};
 use salus_client::record::{OpenedRecord, Seed};
-use salus_client::{Download, Signer, Terms, Upload, UploadError};
+use salus_client::{Download, Signer, Terms, Upload, UploadError, explain_status};
 use salus_types::abi::access::{
     self, Decision, OpenTicket, Purpose, Record, RecordClass, RecordId, StoredReceipt,
 };
 use salus_types::abi::registry::{self, PatientAddress};
 use salus_types::{
     ContractId, Gas, Height, MemberId, PrincipalId, RecordNumber, Sequence, Signature, SignedOpenRequest,
-    SystemCall, UnverifiedTransaction,
+    Status, SystemCall, UnverifiedTransaction,
 };
 use serde_json::Value;
 use std::sync::{Mutex as StdMutex, PoisonError};
@@ -205,19 +205,7 @@ impl Session {
         &self,
         build: impl Fn(&Signer, Terms) -> UnverifiedTransaction,
     ) -> Result<(Receipt, Height), SessionError> {
-        let committed = self.send(build).await?;
-        let height = Height::new(committed.height.unwrap_or_default());
-        let receipt = committed
-            .receipt
-            .ok_or_else(|| RemoteError::Garbled("a block without receipt".into()))?;
-        match receipt.failure.clone() {
-            None => Ok((receipt, height)),
-            Some(failure) => Err(SessionError::Failed {
-                code: failure.code,
-                message: failure.message,
-                hint: failure.hint,
-            }),
-        }
+        settled(self.send(build).await?, |failure| failure.message.clone())
     }
 
     /// Makes a system call; an error if the chain refuses it.
@@ -226,8 +214,16 @@ impl Session {
             SystemCall::Contract(_) => CONTRACT_GAS_LIMIT,
             _ => GAS_LIMIT,
         };
-        self.send_successfully(|signer, terms| signer.system(call.clone(), Terms { gas_limit, ..terms }))
-            .await
+        let sent = self
+            .send(|signer, terms| signer.system(call.clone(), Terms { gas_limit, ..terms }))
+            .await?;
+        // A receipt does not say what was called, so the validator can't tell what the code of a refusal means.
+        settled(sent, |failure| match failure.detail {
+            Some(code) if failure.code == "contract_refused" => {
+                explain_status(ContractId::SYSTEM, Status::Aborted { code })
+            }
+            _ => failure.message.clone(),
+        })
     }
 
     /// The hospital that registered whoever acts.
@@ -401,5 +397,24 @@ impl Session {
             Decision::Permit { .. } => Ok((decided, self.open_record(patient, record).await?)),
             Decision::Deny { .. } => Err(SessionError::Denied(salus_client::explain(&decided.decision))),
         }
+    }
+}
+
+/// The receipt of a transaction that succeeded, or why it failed, in the given words.
+fn settled(
+    committed: Committed,
+    message: impl FnOnce(&Failure) -> String,
+) -> Result<(Receipt, Height), SessionError> {
+    let height = Height::new(committed.height.unwrap_or_default());
+    let receipt = committed
+        .receipt
+        .ok_or_else(|| RemoteError::Garbled("a block without receipt".into()))?;
+    match receipt.failure.clone() {
+        None => Ok((receipt, height)),
+        Some(failure) => Err(SessionError::Failed {
+            message: message(&failure),
+            code: failure.code,
+            hint: failure.hint,
+        }),
     }
 }

@@ -140,6 +140,9 @@ pub enum QueryRefusal {
         /// The runtime's trap code.
         code: u8,
     },
+    /// The query reads more than is proven at once.
+    #[error("the query reads more of the state than is proven at once")]
+    TooManyReads,
     /// The query costs more than a query may.
     #[error("the query ran out of gas")]
     OutOfGas,
@@ -307,6 +310,7 @@ impl QueryRefusal {
             Self::Aborted { .. } => ErrorCode::ContractRefused,
             Self::Trapped { .. } => ErrorCode::Trap,
             Self::OutOfGas => ErrorCode::OutOfGas,
+            Self::TooManyReads => ErrorCode::Oversized,
             Self::NotReady => ErrorCode::NotReady,
         }
     }
@@ -321,6 +325,7 @@ impl QueryRefusal {
                 "check that the entry exists and that the input is its canonical argument"
             }
             Self::OutOfGas => "ask for less at once",
+            Self::TooManyReads => "ask for less at once, or without proof",
             Self::NotReady => "wait until GET /readyz answers 200, or ask another member's node",
         }
     }

@@ -115,6 +115,8 @@ pub enum Request {
         input: Vec<u8>,
         /// On whose behalf, as claimed: nothing proves it, so a query must not reveal more for it.
         caller: Option<PrincipalId>,
+        /// Whether to show and prove what it read.
+        proof: bool,
         /// The output.
         reply: Reply<Result<QueryAnswer, QueryRefusal>>,
     },
@@ -494,6 +496,8 @@ pub struct QueryAnswer {
     pub gas_used: Gas,
     /// On the state after which height.
     pub height: Height,
+    /// What it read: canonical bytes of a [`ReadSet`](salus_types::state::ReadSet), if asked for.
+    pub reads: Option<Vec<u8>>,
 }
 
 /// An entry of the committed state.

@@ -8,7 +8,7 @@ use salus_types::abi::access::{LogHead, Record, RecordId, log_head_key, record_k
 use salus_types::abi::host::VALUE_LENGTH_MAX;
 use salus_types::abi::registry::{Principal, principal_key};
 use salus_types::codec::{self, Decode, Encode};
-use salus_types::state::{StateKey, StateProof};
+use salus_types::state::{ReadSet, StateKey, StateProof};
 use salus_types::{ContractId, ContractInfo, PrincipalId};
 
 impl TrustedHeader {
@@ -22,6 +22,17 @@ impl TrustedHeader {
         let header = self.header();
         proof
             .verify(&header.state_root, key, value)
+            .map_err(|error| LightError::WrongState {
+                height: header.height,
+                error,
+            })
+    }
+
+    /// Checks what a question to a contract read of the state after this block. See [`ReadSet`] for what that shows.
+    pub fn check_reads(&self, reads: &ReadSet) -> Result<(), LightError> {
+        let header = self.header();
+        reads
+            .check(&header.state_root)
             .map_err(|error| LightError::WrongState {
                 height: header.height,
                 error,

@@ -129,3 +129,14 @@ impl From<NodeFault> for QueryError {
         Self::Fault(fault.into())
     }
 }
+
+/// Why a question has no proven answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProvenQueryError {
+    /// It has no answer.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// It reads more than is proven at once.
+    #[error("the question reads more of the state than is proven at once")]
+    TooManyReads,
+}

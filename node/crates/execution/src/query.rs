@@ -16,6 +16,23 @@ pub enum ReadKind {
     Decide,
 }
 
+/// A question to a contract from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// What the contract sees as the current block.
+    pub env: BlockEnv,
+    /// Which contract.
+    pub contract: ContractId,
+    /// What it is asked.
+    pub kind: ReadKind,
+    /// On whose behalf; nothing proves it.
+    pub caller: Option<PrincipalId>,
+    /// As [`ReadKind`] says.
+    pub input: Vec<u8>,
+    /// The most it may cost.
+    pub gas_limit: Gas,
+}
+
 /// What a contract answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryOutcome {
@@ -48,6 +65,30 @@ impl Executor {
         input: Vec<u8>,
         gas_limit: Gas,
     ) -> Result<QueryOutcome, QueryError> {
+        let question = Question {
+            env: *env,
+            contract,
+            kind,
+            caller,
+            input,
+            gas_limit,
+        };
+        self.answer(state, question)
+    }
+
+    pub(crate) fn answer(
+        &self,
+        state: &dyn StateReader,
+        question: Question,
+    ) -> Result<QueryOutcome, QueryError> {
+        let Question {
+            env,
+            contract,
+            kind,
+            caller,
+            input,
+            gas_limit,
+        } = question;
         let Some((info, module)) = self.modules.load(state, contract)? else {
             return Err(QueryError::UnknownContract);
         };
@@ -65,7 +106,7 @@ impl Executor {
             entry_point,
             input,
             gas_limit: gas_limit.get(),
-            context: context(&self.chain, env, contract, caller),
+            context: context(&self.chain, &env, contract, caller),
         };
         let mut overlay = Overlay::new(state);
         let mut host = ChainHost::new(&mut overlay, &self.modules);

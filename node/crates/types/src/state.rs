@@ -139,6 +139,75 @@ pub struct StateProof {
     other: Option<(Hash, Hash)>,
 }
 
+/// An entry of the state, or its absence, with the proof.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ProvenEntry {
+    /// Where.
+    pub key: StateKey,
+    /// Its value; `None` if there is no such entry.
+    pub value: Option<Vec<u8>>,
+    /// The proof of either.
+    pub proof: StateProof,
+}
+
+/// A step of a search through keys: what [`StateReader::next`] was asked and found.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ScanStep {
+    /// How the key begins.
+    pub prefix: Vec<u8>,
+    /// What it is greater than.
+    pub after: Vec<u8>,
+    /// The key, whose entry stands among the entries; `None` if there was none.
+    pub found: Option<StateKey>,
+}
+
+/// All that a question to a contract read of the state, except code, which is known by its hash.
+///
+/// Entries are proven one by one, also that there is none at a key. That a step of a scan skipped nothing is *not* proven: the tree is
+/// ordered by the hashes of keys, so nothing shows what lies between two of them. Whoever must know that asks several validators.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct ReadSet {
+    /// Every entry that was read, each once.
+    pub entries: Vec<ProvenEntry>,
+    /// Every step of a scan, in order.
+    pub scans: Vec<ScanStep>,
+}
+
+impl ReadSet {
+    /// Entries, and steps of scans, at most.
+    pub const ENTRIES_MAX: usize = 256;
+    /// Bytes of an encoded set, at most.
+    pub const LENGTH_MAX: usize = 8 << 20;
+
+    /// Checks every entry against a state root, and that each step of a scan found an entry of the set that fits the step.
+    ///
+    /// # Errors
+    ///
+    /// The first reason found.
+    pub fn check(&self, root: &Hash) -> Result<(), StateProofError> {
+        for ProvenEntry { key, value, proof } in &self.entries {
+            proof.verify(root, key, value.as_deref())?;
+        }
+        let shown = |key: &StateKey| {
+            self.entries
+                .iter()
+                .any(|entry| entry.key == *key && entry.value.is_some())
+        };
+        let fits = |step: &ScanStep| {
+            step.found.as_ref().is_none_or(|key| {
+                key.as_bytes().starts_with(&step.prefix)
+                    && key.as_bytes() > step.after.as_slice()
+                    && shown(key)
+            })
+        };
+        if self.scans.iter().all(fits) {
+            Ok(())
+        } else {
+            Err(StateProofError::Malformed)
+        }
+    }
+}
+
 /// Why a proof proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateProofError {

@@ -6,6 +6,7 @@ use expect_test::{Expect, expect};
 use salus_types::abi::access::{RegisterRule, RuleScope};
 use salus_types::abi::domain::Tag;
 use salus_types::codec::{self, Decode, DecodeError, Encode};
+use salus_types::state::{ProvenEntry, ReadSet, ScanStep, StateKey, StateProof};
 use salus_types::*;
 
 fn chain() -> ChainId {
@@ -734,6 +735,25 @@ fn what_the_state_keeps_of_contracts() {
         &ContractParams::default(),
         expect!["02030103fc05265c00fc0036ee80"],
     );
+}
+
+#[test]
+fn what_a_question_read() {
+    let key = StateKey::new(ContractId::ACCESS, b"n");
+    let proof = StateProof::new(&key.path(), &[], None);
+    let reads = ReadSet {
+        entries: vec![ProvenEntry {
+            key,
+            value: None,
+            proof,
+        }],
+        scans: vec![ScanStep {
+            prefix: vec![1],
+            after: Vec::new(),
+            found: None,
+        }],
+    };
+    golden(&reads, expect!["0105000000026e000000000101010000"]);
 }
 
 #[test]

@@ -81,6 +81,9 @@ pub(crate) struct QueryDto {
     /// On whose behalf; nothing proves it.
     #[serde(default)]
     pub(crate) caller: Option<u32>,
+    /// Whether to show and prove what the contract read. Then it sees the time of the last block, else the node's.
+    #[serde(default)]
+    pub(crate) proof: bool,
 }
 
 /// A contract's answer.
@@ -93,6 +96,10 @@ pub(crate) struct QueryAnswerDto {
     pub(crate) gas_used: u64,
     /// On the state after which height.
     pub(crate) height: u64,
+    /// What the contract read, with proofs against the state root in the header of that height: canonical bytes of a `ReadSet`, base64; if
+    /// asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reads: Option<String>,
 }
 
 /// An entry of the chain's state.

@@ -141,7 +141,8 @@ async fn entry<T: Encode + Decode<()>>(
 
 /// Ask a contract
 ///
-/// Runs the contract's `salus_query` on the last committed state. Changes nothing, and is not on the chain.
+/// Runs the contract's `salus_query` on the last committed state. Changes nothing, and is not on the chain. With `proof`, the answer comes with
+/// all that the contract read and its proofs, so that whoever has the header and the code computes it again.
 #[utoipa::path(
     post,
     path = "/v1/query",
@@ -181,11 +182,12 @@ pub(super) async fn query(
     }
     let caller = body.caller.map(PrincipalId::new);
     let contract = ContractId::new(body.contract);
-    let answer = run(&state, contract, body.entry, input, caller).await?;
+    let answer = run(&state, contract, (body.entry, input), caller, body.proof).await?;
     Ok(Json(QueryAnswerDto {
         output: base64(&answer.output),
         gas_used: answer.gas_used.get(),
         height: answer.height.get(),
+        reads: answer.reads.as_deref().map(base64),
     }))
 }
 
@@ -232,7 +234,7 @@ pub(super) async fn ask_contract<T: Decode<()>>(
     entry: u8,
     input: Vec<u8>,
 ) -> Result<(T, Height), ApiError> {
-    let answer = run(state, contract, entry, input, None).await?;
+    let answer = run(state, contract, (entry, input), None, false).await?;
     let output = codec::decode_trusted(&answer.output).map_err(|error| {
         tracing::error!(%contract, entry, %error, "a contract's answer could not be read");
         ApiError::new(
@@ -247,9 +249,9 @@ pub(super) async fn ask_contract<T: Decode<()>>(
 async fn run(
     state: &ApiState,
     contract: ContractId,
-    entry: u8,
-    input: Vec<u8>,
+    (entry, input): (u8, Vec<u8>),
     caller: Option<PrincipalId>,
+    proof: bool,
 ) -> Result<QueryAnswer, ApiError> {
     let answer = state
         .ask(|reply| Request::Query {
@@ -257,6 +259,7 @@ async fn run(
             entry,
             input,
             caller,
+            proof,
             reply,
         })
         .await?;

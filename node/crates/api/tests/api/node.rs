@@ -227,8 +227,13 @@ pub(crate) fn answer(request: Request) -> Option<Reply<CommittedTransaction>> {
             entry,
             input,
             caller,
+            proof,
             reply,
-        } => give(reply, query(contract, entry, &input, caller)),
+        } => {
+            let answer = query(contract, entry, &input, caller);
+            let reads = proof.then(|| codec::encode(&salus_types::state::ReadSet::default()));
+            give(reply, answer.map(|answer| QueryAnswer { reads, ..answer }));
+        }
         Request::Contracts { above, limit, reply } => {
             let numbers = (1..=3).map(ContractId::new).filter(|number| *number > above);
             let contracts = numbers
@@ -504,6 +509,7 @@ fn query(
         output,
         gas_used: Gas::new(77),
         height: Height::new(7),
+        reads: None,
     })
 }
 

@@ -10,8 +10,8 @@ use salus_types::state::{StateKey, StateReader};
 use salus_types::{
     CODE_PART_BYTES, CODE_UPLOADS_MAX, CODE_WAITS_MS, CONTRACT_ARGUMENT_BYTES_MAX, Call, Change,
     ChangeProposal, CodeHashes, CodeOrigin, CodePart, CodeUpload, ContractCall, ContractChange,
-    ContractEvent, ContractId, ContractParams, ContractRefusal, EnactedChange, Gas, Hash, Height, MemberId,
-    PassedChange, ProposalId, Receipt, Status, SystemCall, codec,
+    ContractEvent, ContractId, ContractInfo, ContractParams, ContractRefusal, EnactedChange, Gas, Hash,
+    Height, MemberId, PassedChange, ProposalId, Receipt, Status, SystemCall, codec,
 };
 
 const OPERATORS: [u32; 4] = [0, 1, 2, 3];
@@ -642,6 +642,63 @@ fn gas_that_does_not_suffice_leaves_an_upload_as_it_was() {
     assert_eq!(block.receipts[0].gas_used, Gas::new(200_000));
     assert_ne!(block.state_root, root, "its sequence number is used");
     assert!(block.state.len() == 1);
+}
+
+#[test]
+fn an_answer_is_proven_by_what_it_read_and_can_be_computed_again() {
+    let mut chain = chain();
+    let (code, asking) = (keeper(""), wasm(ASKER));
+    chain.deploy(&code, b"value");
+    let asker = chain.deploy(&asking, b"");
+    let question = crate::Question {
+        env: env(chain.height),
+        contract: asker,
+        kind: ReadKind::Query,
+        caller: None,
+        input: vec![0],
+        gas_limit: Gas::new(20_000_000),
+    };
+    let root = tree::root(&chain.state).unwrap();
+    let (outcome, reads) = EXECUTOR.query_proven(&chain.state, question.clone()).unwrap();
+    assert_eq!(outcome.output, [5]);
+    assert_eq!(reads.check(&root), Ok(()));
+    let read: Vec<&StateKey> = reads.entries.iter().map(|entry| &entry.key).collect();
+    let value = StateKey::new(NEW, b"v");
+    let expected = [ContractInfo::key(NEW), ContractInfo::key(asker), value.clone()];
+    assert_eq!(
+        read,
+        expected.iter().collect::<Vec<_>>(),
+        "both contracts and the one entry"
+    );
+
+    let fresh = crate::Executor::new(
+        salus_runtime::Engine::new(&salus_runtime::EngineConfig::default()).unwrap(),
+        super::CHAIN,
+    );
+    let codes = [code, asking].map(|code| (Hash::of_content(&code), code)).into();
+    assert_eq!(fresh.replay(&reads, &codes, question.clone()), Ok(outcome));
+    let mut less = reads.clone();
+    less.entries.retain(|entry| entry.key != value);
+    let unknown = fresh.replay(&less, &codes, question);
+    assert!(matches!(unknown, Err(QueryError::Fault(_))), "{unknown:?}");
+
+    for entry in 0..reads.entries.len() {
+        let mut forged = reads.clone();
+        forged.entries[entry].value = Some(vec![1]);
+        assert!(forged.check(&root).is_err());
+        forged.entries[entry].value = None;
+        assert!(forged.check(&root).is_err());
+    }
+    let mut forged = reads;
+    forged.scans.push(salus_types::state::ScanStep {
+        prefix: value.as_bytes().to_vec(),
+        after: value.as_bytes().to_vec(),
+        found: Some(value),
+    });
+    assert!(
+        forged.check(&root).is_err(),
+        "a step that found what it started from"
+    );
 }
 
 /// What operators do between a proposal and its enactment.
