@@ -90,7 +90,10 @@ fn a_record_that_was_changed_is_refused_and_written_anew() {
         (|record| record[68] ^= 1, CodeRefusal::Other),
         (|record| record[69] ^= 1, CodeRefusal::Tag),
         (|record| record[101] ^= 1, CodeRefusal::Tag),
-        (|record| drop(record.pop()), CodeRefusal::Tag),
+        (
+            |record| record.truncate(record.len().saturating_sub(1)),
+            CodeRefusal::Tag,
+        ),
         (|record| record.push(0), CodeRefusal::Tag),
     ];
     let store = MemoryStore::default();
