@@ -90,7 +90,7 @@ impl Operators {
             let approve = true;
             call = SystemCall::Vote { proposal, approve };
         }
-        panic!("four of four members are not enough")
+        unreachable!("four of four members are not enough")
     }
 
     /// The same, and carries the change out as soon as the timelock lets it, and not before.
@@ -106,7 +106,7 @@ impl Operators {
                     return receipt.output().unwrap();
                 }
                 Err(SessionError::Failed { message, .. }) if message.contains("timelock") => too_early += 1,
-                Err(other) => panic!("{other}"),
+                Err(other) => unreachable!("{other}"),
             }
         }
     }
