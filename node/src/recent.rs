@@ -3,7 +3,7 @@
 //! Bounded by blocks and by bytes. Older receipts are read by reconstructing their block from shares.
 
 use salus_api::CommittedTransaction;
-use salus_types::{Body, Header, Height, Receipt, TransactionId};
+use salus_types::{Body, Call, ContractId, Header, Height, Receipt, TransactionId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub(crate) struct Executed {
     pub(crate) height: Height,
     /// At which position.
     pub(crate) index: usize,
+    /// What it called.
+    pub(crate) contract: ContractId,
     /// What it did.
     pub(crate) receipt: Receipt,
 }
@@ -40,6 +42,7 @@ impl From<Executed> for CommittedTransaction {
         Self {
             height: executed.height,
             index,
+            contract: executed.contract,
             receipt: executed.receipt,
         }
     }
@@ -50,9 +53,14 @@ impl CommittedBlock {
     pub(crate) fn executed(&self, id: &TransactionId) -> Option<Executed> {
         let index = self.ids.iter().position(|other| other == id)?;
         let receipt = self.body.receipts.get(index)?.clone();
+        let contract = match self.body.transactions.get(index)?.payload.call {
+            Call::Contract { contract, .. } => contract,
+            Call::System(_) => ContractId::SYSTEM,
+        };
         Some(Executed {
             height: self.header.height,
             index,
+            contract,
             receipt,
         })
     }

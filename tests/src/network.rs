@@ -33,6 +33,8 @@ pub struct Options {
     pub validators: u16,
     /// k, shares that open a block; `None` for n - 2f.
     pub threshold: Option<u16>,
+    /// S, shares dealt of a block; `None` for the power of two of at least twice the validators.
+    pub slots: Option<u16>,
     /// WebAssembly of contracts besides the registry (1) and the access contract (2); they get the numbers from 3 on.
     pub contracts: Vec<Vec<u8>>,
     /// Where the network's temporary folder is made; `None` for the system's folder for temporary files.
@@ -60,6 +62,7 @@ impl Default for Options {
         Self {
             validators: 4,
             threshold: None,
+            slots: None,
             contracts: Vec::new(),
             parent: None,
             log_filter: None,
@@ -571,6 +574,9 @@ fn testnet(binary: &Path, folder: &Path, options: &Options) -> Result<Layout, Ne
     }
     if let Some(seconds) = options.timelock_s {
         command.args(["--timelock-s", &seconds.to_string()]);
+    }
+    if let Some(slots) = options.slots {
+        command.args(["--slots", &slots.to_string()]);
     }
     let output = command
         .arg("--dir")

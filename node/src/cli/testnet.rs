@@ -34,6 +34,10 @@ pub(crate) struct TestnetArguments {
     /// until enough hospitals have signed that they hold their shares.
     #[arg(long, value_name = "K")]
     threshold: Option<u16>,
+    /// S, how many shares are dealt of each block, one for each hospital that there will ever be until old blocks are resealed; the
+    /// power of two of at least twice the hospitals if not given.
+    #[arg(long, value_name = "S")]
+    slots: Option<u16>,
     /// The folder to write; it must not exist yet, or be empty.
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
@@ -78,6 +82,7 @@ pub(crate) fn run(arguments: &TestnetArguments, output: Output) -> Result<(), Cl
         Hash::new(salus_runtime::gas_table_hash()),
     );
     params.threshold = arguments.threshold;
+    params.slots = arguments.slots.unwrap_or(params.slots);
     params.open_policy = arguments.open_policy;
     if let Some(seconds) = arguments.timelock_s {
         params.contracts.timelock_ms = seconds.saturating_mul(1_000);

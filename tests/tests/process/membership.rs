@@ -43,6 +43,8 @@ fn run(scenario: impl AsyncFnOnce(Network)) {
     runtime.block_on(async {
         let options = Options {
             log_filter: Some(LOG_FILTER.into()),
+            // Ten members at a time, and one more that came and went.
+            slots: Some(16),
             ..Options::default()
         };
         let scenario = scenario(Network::start(options).await.unwrap());

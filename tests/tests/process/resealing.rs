@@ -55,21 +55,21 @@ fn old_blocks_are_resealed_under_load_and_through_a_crash() {
         wait_until_old_shares_are_erased(network, &old).await;
         let new = kept_by(network, 4, BLOCKS).await;
         assert_nothing_in_common(network.chain(), &old, &new);
-        // A validator that lost everything executes from the first block on, of which only later dealings are left.
-        network.kill(3).unwrap();
-        std::fs::remove_dir_all(Home::new(network.home(3).unwrap()).data()).unwrap();
-        network.launch(3).unwrap();
-        retrieve(&people).await;
-        let tip = network.remote(0).unwrap().status().await.unwrap().height;
-        network.wait_height(3, tip).await.unwrap();
-        assert_eq!(
-            bodies(network, 3).await,
-            before,
-            "at the validator that lost everything"
-        );
-        let remote = network.remote(3).unwrap();
-        let repaired = async || Ok(remote.status().await?.repair.missing == 0);
-        network.wait("its own shares are back", repaired).await.unwrap();
+        // Whoever lost its data, or only its index, executes from the first block on, of which only later dealings are left.
+        for (validator, lost) in [(3, "data"), (2, "data/index")] {
+            network.kill(validator).unwrap();
+            std::fs::remove_dir_all(network.home(validator).unwrap().join(lost)).unwrap();
+            network.launch(validator).unwrap();
+            retrieve(&people).await;
+            let tip = network.remote(0).unwrap().status().await.unwrap().height;
+            network.wait_height(validator, tip).await.unwrap();
+            assert_eq!(
+                bodies(network, validator).await,
+                before,
+                "at validator {validator}, which lost {lost}"
+            );
+            network.wait_repaired(validator).await.unwrap();
+        }
     });
 }
 

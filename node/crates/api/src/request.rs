@@ -185,6 +185,8 @@ pub struct CommittedTransaction {
     pub height: Height,
     /// Its position in the block, from 0.
     pub index: u32,
+    /// What it called, whose error codes its receipt names; [`ContractId::SYSTEM`] for a system call.
+    pub contract: ContractId,
     /// What it did.
     pub receipt: Receipt,
 }

@@ -315,7 +315,7 @@ impl BodyDto {
             .take(limit)
             .map(|(index, (transaction, receipt))| {
                 let call = CallDto::from(&transaction.payload.call);
-                let receipt = ReceiptDto::new(receipt, Some(ContractId::new(call.contract)));
+                let receipt = ReceiptDto::new(receipt, ContractId::new(call.contract));
                 BodyTransactionDto::new(chain, index, transaction, call, receipt)
             })
             .collect();

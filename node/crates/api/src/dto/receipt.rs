@@ -53,8 +53,8 @@ pub(crate) struct EventDto {
 }
 
 impl ReceiptDto {
-    /// `contract` is the contract that was called, if known: its error codes get their meaning then.
-    pub(crate) fn new(receipt: &Receipt, contract: Option<ContractId>) -> Self {
+    /// `contract` is the one that was called: it gives its error codes their meaning.
+    pub(crate) fn new(receipt: &Receipt, contract: ContractId) -> Self {
         Self {
             success: receipt.succeeded(),
             failure: FailureDto::new(receipt.status, contract),
@@ -66,9 +66,8 @@ impl ReceiptDto {
 }
 
 impl FailureDto {
-    fn new(status: Status, contract: Option<ContractId>) -> Option<Self> {
-        // No contract has the largest number: an unknown contract's codes stay bare numbers.
-        let message = explain_status(contract.unwrap_or(ContractId::new(u32::MAX)), status);
+    fn new(status: Status, contract: ContractId) -> Option<Self> {
+        let message = explain_status(contract, status);
         let failure = |code, detail, hint| Self {
             code,
             detail,

@@ -110,7 +110,7 @@ impl TransactionDto {
             state: TransactionState::Committed,
             height: Some(committed.height.get()),
             index: Some(committed.index),
-            receipt: Some(ReceiptDto::new(&committed.receipt, None)),
+            receipt: Some(ReceiptDto::new(&committed.receipt, committed.contract)),
         }
     }
 

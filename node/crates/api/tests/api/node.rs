@@ -289,6 +289,7 @@ fn committed() -> CommittedTransaction {
     CommittedTransaction {
         height: Height::new(3),
         index: 4,
+        contract: ContractId::new(7),
         receipt: receipt(),
     }
 }
