@@ -40,7 +40,7 @@ pub(super) struct Rogue {
 }
 
 impl Rogue {
-    /// Kills a validator and connects to the others in its name.
+    /// Kills a validator and connects to the founders in its name.
     pub(super) async fn take_over(network: &Network, validator: u16) -> Self {
         let place = usize::from(validator);
         network.kill(place).unwrap();
@@ -60,7 +60,8 @@ impl Rogue {
         .unwrap();
         let mut task = JoinSet::new();
         task.spawn(net.run());
-        let others = network.validators() - 1;
+        // It knows the founders only.
+        let others = genesis.members().iter().filter(|one| one.id != member).count();
         let linked = || handle.peers().iter().filter(|peer| peer.connected).count();
         while linked() < others {
             tokio::time::sleep(Duration::from_millis(20)).await;
