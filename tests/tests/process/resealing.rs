@@ -1,7 +1,7 @@
 //! Old blocks are dealt anew while people work and a validator is killed: same bodies, other shares, and the old ones gone.
 
 use super::lagging::{leapt, settle};
-use super::storage::{configure, verify};
+use super::storage::{configure, log_of, verify};
 use super::{People, on_network};
 use salus::home::Home;
 use salus::remote::ResealStatus;
@@ -69,6 +69,10 @@ fn old_blocks_are_resealed_under_load_and_through_a_crash() {
                 "at validator {validator}, which lost {lost}"
             );
             network.wait_repaired(validator).await.unwrap();
+            // Until then the other three must all be there.
+            while !log_of(network, validator).contains("this validator votes again") {
+                retrieve(&people).await;
+            }
         }
     });
 }
