@@ -119,8 +119,12 @@ fn contract(out: &mut String, document: &Document) {
         }
     }
     for kind in [EntryKind::Execute, EntryKind::Query] {
+        let entries = numbered(document, kind);
+        if entries.is_empty() {
+            continue;
+        }
         out.push_str(&format!("  {}: {{\n", lower(kind)));
-        for entry in document.entries.iter().filter(|entry| entry.kind == kind) {
+        for entry in entries {
             comment(out, "    ", &entry.doc);
             out.push_str(&format!("    {}: {};\n", entry.name, signature(document, entry)));
         }
@@ -134,14 +138,22 @@ fn contract(out: &mut String, document: &Document) {
 
 /// The numbers of a kind's entries.
 fn numbers(out: &mut String, document: &Document, kind: EntryKind) {
-    let kind_name = lower(kind);
+    let (kind_name, entries) = (lower(kind), numbered(document, kind));
+    if entries.is_empty() {
+        return;
+    }
     out.push_str(&format!("\nexport const {kind_name} = {{\n"));
-    for entry in document.entries.iter().filter(|entry| entry.kind == kind) {
+    for entry in entries {
         out.push_str(&format!("  {}: {},\n", entry.name, entry.number));
     }
     out.push_str(&format!(
         "}} as const satisfies Record<keyof Contract[\"{kind_name}\"], number>;\n"
     ));
+}
+
+fn numbered(document: &Document, kind: EntryKind) -> Vec<&Entry> {
+    let entries = document.entries.iter();
+    entries.filter(|entry| entry.kind == kind).collect()
 }
 
 fn lower(kind: EntryKind) -> String {

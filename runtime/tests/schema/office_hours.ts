@@ -64,16 +64,11 @@ export interface Contract {
   instantiate: { argument: Hours; output: null };
   /** Refuses outside the hours, but neither emergencies nor patients who read their own records. */
   decide: { argument: AccessRequest; output: RuleDecision };
-  execute: {
-  };
   query: {
     /** The hours. */
     hours: { argument: null; output: Hours | null };
   };
 }
-
-export const execute = {
-} as const satisfies Record<keyof Contract["execute"], number>;
 
 export const query = {
   hours: 0,
