@@ -46,6 +46,8 @@ static ONE_NETWORK_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// The consensus core tells every step; what the rest has to say would drown in it.
 const LOG_FILTER: &str = "info,arc_malachitebft_core_consensus=warn";
+/// A validator that is down is soon passed over; by default that takes a second each time it is its turn.
+const PROPOSE_TIMEOUT_MS: u64 = 400;
 /// A scenario takes some seconds; one that hangs should say so.
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -66,6 +68,7 @@ fn on_network_within(limit: Duration, options: Options, scenario: impl AsyncFnOn
     runtime.block_on(async {
         let options = Options {
             log_filter: Some(LOG_FILTER.into()),
+            propose_timeout_ms: options.propose_timeout_ms.or(Some(PROPOSE_TIMEOUT_MS)),
             ..options
         };
         let network = Network::start(options).await.unwrap();

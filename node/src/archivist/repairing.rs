@@ -6,6 +6,7 @@ use salus_archive::{Input, RepairFailure, RepairProgress};
 use salus_seal::ShareError;
 use salus_store::StoreError;
 use salus_types::{Height, SealedShare, ShareCommitment};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// How often the log says how far repair is.
@@ -35,17 +36,20 @@ impl Archivist {
 
     pub(super) fn look_for_lost(&mut self) -> Result<(), StoreError> {
         let mut lost = self.view.shares.missing(RANGES_MAX)?;
+        let missing: u64 = lost.iter().map(count).sum();
         // Blocks that a snapshot skipped are opened too, whether or not their shares are here: nobody knows yet what is in them.
-        lost.extend(self.view.index.gaps(RANGES_MAX)?);
+        let skipped = self.view.index.gaps(RANGES_MAX)?;
+        let unread: u64 = skipped.iter().map(count).sum();
+        lost.extend(skipped);
         self.view.count_unread()?;
-        let count: u64 = lost
-            .iter()
-            .map(|range| range.end().get() - range.start().get() + 1)
-            .sum();
-        if count == 0 {
+        if lost.is_empty() {
             return Ok(());
         }
-        tracing::warn!(count, "own shares are lost: repairing them from other members");
+        tracing::warn!(
+            missing,
+            unread,
+            "own shares are lost, or blocks were skipped: opening them with other members' shares"
+        );
         self.feed(Input::Missing(lost))
     }
 
@@ -104,4 +108,8 @@ impl Archivist {
             Err(error) => Err(error),
         }
     }
+}
+
+fn count(heights: &RangeInclusive<Height>) -> u64 {
+    heights.end().get() - heights.start().get() + 1
 }

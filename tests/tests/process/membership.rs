@@ -6,7 +6,7 @@ use super::resealing::{
 };
 use super::rogue::Rogue;
 use super::storage::log_of;
-use super::{LOG_FILTER, ONE_NETWORK_AT_A_TIME, header};
+use super::{LOG_FILTER, ONE_NETWORK_AT_A_TIME, PROPOSE_TIMEOUT_MS, header};
 use salus::remote::{Remote, Status};
 use salus::session::Session;
 use salus_client::LightClient;
@@ -32,6 +32,11 @@ const LOAD_PAUSE: Duration = Duration::from_millis(150);
 const LIMIT: Duration = Duration::from_secs(900);
 
 fn run(scenario: impl AsyncFnOnce(Network)) {
+    run_with(Options::default(), scenario);
+}
+
+/// Runs a scenario that changes who belongs to its network.
+pub(super) fn run_with(options: Options, scenario: impl AsyncFnOnce(Network)) {
     let _alone = ONE_NETWORK_AT_A_TIME
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
@@ -43,9 +48,10 @@ fn run(scenario: impl AsyncFnOnce(Network)) {
     runtime.block_on(async {
         let options = Options {
             log_filter: Some(LOG_FILTER.into()),
+            propose_timeout_ms: options.propose_timeout_ms.or(Some(PROPOSE_TIMEOUT_MS)),
             // Ten members at a time, and one more that came and went.
-            slots: Some(16),
-            ..Options::default()
+            slots: options.slots.or(Some(16)),
+            ..options
         };
         let scenario = scenario(Network::start(options).await.unwrap());
         let over = tokio::time::timeout(LIMIT, scenario).await;

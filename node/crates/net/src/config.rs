@@ -31,7 +31,8 @@ pub struct Limits {
     pub redial_min: Duration,
     /// The longest pause between attempts.
     pub redial_max: Duration,
-    /// How long the member with the higher number waits for the other to dial, so that two never dial each other at once.
+    /// How long the member with the higher number waits for the other to dial, so that two rarely dial each other at once. One
+    /// that comes back is without peers for as long, since the others have made their pauses long.
     pub dial_grace: Duration,
     /// From a request to the last byte of its answer, for bodies.
     pub bodies_timeout: Duration,
@@ -64,7 +65,7 @@ impl Default for Limits {
             silence_max: Duration::from_secs(8),
             redial_min: Duration::from_millis(250),
             redial_max: Duration::from_secs(15),
-            dial_grace: Duration::from_secs(2),
+            dial_grace: Duration::from_millis(500),
             bodies_timeout: Duration::from_secs(10),
             shares_timeout: Duration::from_secs(10),
             records_timeout: Duration::from_secs(30),
