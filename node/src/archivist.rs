@@ -153,6 +153,7 @@ impl Archivist {
 
     /// Runs until the node stops; an error halts it.
     pub(crate) fn run(mut self) -> Result<(), StoreError> {
+        self.note_reached(); // of a network of one nothing else tells
         self.look_for_lost()?;
         loop {
             let now = self.view.clock.elapsed();
@@ -238,9 +239,7 @@ impl Archivist {
         while let Some(input) = self.inputs.pop_front() {
             let now = self.view.clock.elapsed();
             let effects = self.archive.handle(now, input);
-            if let Some(height) = self.archive.credible_tip() {
-                self.view.progress.announced(height);
-            }
+            self.note_reached();
             self.view.progress.set_sync(now, self.archive.sync_progress());
             for effect in effects {
                 self.carry_out(effect)?;
@@ -248,6 +247,12 @@ impl Archivist {
         }
         self.is_feeding = false;
         Ok(())
+    }
+
+    fn note_reached(&self) {
+        if let Some(height) = self.archive.credible_tip() {
+            self.view.progress.heard(height);
+        }
     }
 
     fn carry_out(&mut self, effect: Effect) -> Result<(), StoreError> {

@@ -154,7 +154,7 @@ impl ClientDesk {
             ticket_to_open: view.releases.needs_ticket(),
             peers: small(connected),
             mempool: u32::try_from(view.pool().len()).unwrap_or(u32::MAX),
-            catching_up: view.progress.is_behind(height),
+            catching_up: view.progress.is_catching_up(height),
             repair: view.progress.repair(),
             scrub: view.progress.scrub(),
             sync: view.progress.sync(),

@@ -19,7 +19,7 @@ use salus_types::{
     BlockId, ChainId, CommitCertificate, Header, Height, MemberId, MemberKeys, ShareCommitment, ShareReceipt,
     Slot, UnverifiedTransaction, Validator, codec,
 };
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -81,6 +81,8 @@ pub(crate) struct Parts {
 pub(crate) struct Progress {
     /// The highest height that was reached for certain, here or elsewhere.
     best: AtomicU64,
+    /// Whether enough others were heard to know how far they are.
+    heard: AtomicBool,
     repair: Mutex<RepairStatus>,
     scrub: Mutex<ScrubStatus>,
     /// Skipped blocks of which it is not known what is in them.
@@ -226,6 +228,17 @@ impl Progress {
     /// A height was reached: here, or by more members' word than may lie.
     pub(crate) fn announced(&self, height: Height) {
         self.best.fetch_max(height.get(), Relaxed);
+    }
+
+    /// More members say than may lie that they have reached a height.
+    pub(crate) fn heard(&self, height: Height) {
+        self.announced(height);
+        self.heard.store(true, Relaxed);
+    }
+
+    /// Whether this node is behind, or has not heard enough others yet to know.
+    pub(crate) fn is_catching_up(&self, tip: Height) -> bool {
+        self.is_behind(tip) || !self.heard.load(Relaxed)
     }
 
     /// Whether others have committed more than one block beyond this height: one may be on its way right now.

@@ -107,9 +107,17 @@ impl Archive {
         !self.catch_up.validators().certificate_suffices(threshold)
     }
 
-    /// A height that other members have certainly reached: more of them say so than may lie. `None` as long as too few were heard.
+    /// A height that other members have certainly reached: more of them say so than may lie. `None` as long as too few were
+    /// heard; the own height where there are no other validators.
     pub fn credible_tip(&self) -> Option<Height> {
-        self.peers.credible_tip(self.catch_up.validators())
+        let validators = self.catch_up.validators();
+        if validators
+            .iter()
+            .all(|validator| validator.member == self.config.member)
+        {
+            return Some(self.tip().height);
+        }
+        self.peers.credible_tip(validators)
     }
 
     /// The last height that this node has.
