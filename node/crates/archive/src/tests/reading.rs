@@ -6,7 +6,8 @@ use proptest::prelude::*;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// With at most f faulty members of any kind, loss and delay, every read opens, and only liars are named.
+    /// With at most f faulty members of any kind, and delay, every read opens, and only liars are named. Where questions
+    /// get lost, and every honest answer is needed, one in thousands asks somebody in vain each time: whoever asked reads again.
     #[test]
     fn reads_open_with_up_to_f_faulty_holders_and_no_honest_one_is_blamed(
         seed in any::<u64>(),
@@ -23,11 +24,16 @@ proptest! {
         for number in 1..n {
             world.peer(number).loss = loss;
         }
-        for job in 0..6 {
-            world.open(job, 1 + job % 3, own);
+        let readings = if loss == 0 { 1 } else { 3 };
+        let mut closed: Vec<u64> = (0..6).collect();
+        for reading in 0..readings {
+            for job in &closed {
+                world.open(reading * 6 + job, 1 + job % 3, own);
+            }
+            world.run(ms(20_000));
+            closed.retain(|job| !world.opened.contains_key(&JobId(reading * 6 + job)));
         }
-        world.run(ms(20_000));
-        prop_assert_eq!(world.opened.len(), 6, "failed: {:?}", world.failed);
+        prop_assert!(closed.is_empty(), "failed: {:?}", world.failed);
         prop_assert!(world.blamed.iter().all(|(who, _)| world.peers[who].manner.may_be_blamed()));
     }
 
