@@ -84,12 +84,15 @@ impl Package {
         self.folder.join("cases")
     }
 
-    /// Where builds lie: as Cargo is told, or beside the sources.
+    /// Where builds lie: as Cargo is told, or beside the sources. Absolute, since Cargo runs in a folder of its own and the
+    /// compiler is told which paths not to write into an artefact.
     pub(super) fn target(&self) -> PathBuf {
         let told = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-        told.unwrap_or_else(|| self.folder.join("target"))
+        let target = told
+            .unwrap_or_else(|| self.folder.join("target"))
             .join("contract")
-            .join(self.library())
+            .join(self.library());
+        std::path::absolute(&target).unwrap_or(target)
     }
 }
 
@@ -106,4 +109,20 @@ pub(super) fn find_checkout(folder: &Path) -> Option<PathBuf> {
     };
     let folder = folder.canonicalize().ok().and_then(around);
     folder.or_else(|| std::env::current_exe().ok()?.canonicalize().ok().and_then(around))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builds_lie_in_the_same_place_wherever_cargo_runs() {
+        let package = Package {
+            folder: PathBuf::from("."),
+            name: "ward-rule".to_owned(),
+            checkout: PathBuf::new(),
+        };
+        assert!(package.target().is_absolute());
+        assert!(package.target().ends_with("contract/ward_rule"));
+    }
 }
